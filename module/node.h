@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * node.h - this node and its peers
+ *
+ * One node a module (file-scope state in node.c: there is one machine).  The
+ * node is down until continuumd brings it up over netlink with its name, id,
+ * address and key.
+ */
+#ifndef CTM_NODE_H
+#define CTM_NODE_H
+
+#include <linux/continuum.h>
+#include <linux/types.h>
+
+enum ctm_peer_state { CTM_PEER_ALIVE = 1, CTM_PEER_SUSPECT, CTM_PEER_DEAD, CTM_PEER_LEFT };
+
+/**
+ * struct ctm_abi - what two nodes must have in common to exchange processes
+ * Travels in heartbeats; "compatible" in peers and the check of an OFFER use
+ * ctm_abi_compatible().
+ */
+struct ctm_abi {
+	__u8 vdso_id[20];	/* build id of the vDSO */
+	__u8 pad[4];
+	__u64 xfeatures;	/* user extended state components */
+	__u32 xstate_size;
+	__u32 version;		/* CTM_IMAGE_VERSION */
+	__u64 cpu[4];		/* feature words that user programs can see */
+};
+const struct ctm_abi *ctm_abi_self(void);	/* abi.c */
+/** ctm_abi_compatible() - 0, or -EXDEV and the cause in @why (CTM_REASON_MAX): "n2: other vDSO build", "n2: CPU lacks avx2" */
+int ctm_abi_compatible(const struct ctm_abi *from, const struct ctm_abi *to, char *why);
+
+bool ctm_node_is_up(void);
+u32 ctm_node_id(void);		/* 0 while down */
+u64 ctm_node_boot(void);
+const char *ctm_node_name(void);	/* "" while down; stable while up */
+bool ctm_node_allow_root(void);
+bool ctm_node_accepting(void);
+
+/** struct ctm_peer_info - a copy, no references */
+struct ctm_peer_info {
+	u32 id;
+	enum ctm_peer_state state;
+	u64 boot;
+	char name[CTM_NAME_MAX];
+	bool accepting;
+	u32 processes;
+	u32 free_mib;
+	struct ctm_abi abi;
+};
+/** Finders fill @out.  Return: 0 or -ESRCH.  They know the own node too.  Context: any */
+int ctm_peer_by_id(u32 id, struct ctm_peer_info *out);
+int ctm_peer_by_name(const char *name, struct ctm_peer_info *out);
+/** ctm_peer_name() - name of a node into @buf; "#id in hex" when unknown */
+void ctm_peer_name(u32 id, char buf[CTM_NAME_MAX]);
+/** ctm_peers() - alive peers, without the own node: up to @max ids.  Return: how many */
+unsigned int ctm_peers(u32 *ids, unsigned int max);
+
+/* called when a peer is found dead, left, or came back with another boot id; process context */
+void ctm_node_on_peer_change(void (*fn)(u32 id, enum ctm_peer_state state, u64 boot));
+
+/* counters shown by status: one line each */
+enum ctm_counter {
+	CTM_CNT_BAD_HELLO,	/* hello with a wrong key, or none */
+	CTM_CNT_BAD_TAG,	/* datagram with a wrong tag */
+	CTM_CNT_REPLAYED,
+	CTM_CNT_TRUNCATED,
+	CTM_CNT_OVERSIZED,
+	CTM_CNT_GARBAGE,	/* not our magic or version */
+	CTM_CNT_HANDOFF_OUT,	/* completed */
+	CTM_CNT_HANDOFF_IN,
+	CTM_CNT_HANDOFF_ABORTED,
+	CTM_CNT_HANDOFF_REFUSED,
+	CTM_CNT_SIGNALS,
+	CTM_CNT_BAD_IMAGE,
+	CTM_CNT_MAX
+};
+void ctm_count(enum ctm_counter c);
+
+int ctm_node_init(void);
+void ctm_node_exit(void);
+
+#endif /* CTM_NODE_H */

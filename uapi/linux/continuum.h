@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * continuum.h - the calls of /dev/continuum
+ *
+ * /dev/continuum (mode 0666) is the door through which a program speaks with
+ * the Continuum module: it asks about processes, moves them, signals them and
+ * waits for them.  Control of the node and listings go through the generic
+ * netlink family "continuum", see <linux/continuum_netlink.h>.
+ *
+ * Calling convention
+ * ------------------
+ * Every call is ioctl(fd, CTM_IOC_xxx, &arg).  Every argument structure begins
+ * with `__u32 size` (sizeof of the structure as the caller knows it) and
+ * `__u32 flags`.  A structure may grow at its end: bytes which this kernel does
+ * not know must be zero (-E2BIG otherwise), bytes which the caller does not
+ * know are taken as zero and not written back.  Unknown flags: -EINVAL.
+ *
+ * Errors (errno contract, for all calls)
+ * --------------------------------------
+ * E2BIG         unknown trailing bytes of the argument are not zero
+ * EINVAL        size too small, unknown flag, value out of range, wrong state
+ * EFAULT        the argument, or a buffer it names, is not accessible
+ * ENOTTY        no such call
+ * ESRCH         no such process (GPID) in the cluster, or no such task
+ * EPERM         the caller may not act on this process
+ * ENETDOWN      the node is not up (continuumctl up)
+ * EHOSTUNREACH  the node that is needed does not answer, or is unknown
+ * EBUSY         another journey of this process is under way
+ * EOPNOTSUPP    the process holds something that cannot be moved (see reason)
+ * EXDEV         the target cannot take it: policy, compatibility, room
+ * ETIMEDOUT     a deadline passed; the process runs on where it was
+ * ECANCELED     the journey was aborted; the process runs on where it was
+ * EINPROGRESS   the outcome is not known yet: the process is in limbo
+ *
+ * Where a structure has `reason`, the kernel leaves there, on an error, a text
+ * of one line that names the cause ("fd 7: io_uring: cannot move").
+ */
+#ifndef _UAPI_LINUX_CONTINUUM_H
+#define _UAPI_LINUX_CONTINUUM_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/** CTM_ABI_VERSION - version of this header; the tools and the module must agree. */
+#define CTM_ABI_VERSION		1
+
+#define CTM_IOC_MAGIC		'C'
+
+#define CTM_NAME_MAX		64	/* node name with its NUL */
+#define CTM_REASON_MAX		256	/* error text with its NUL */
+#define CTM_RESULT_MAX		64	/* bytes a process may leave as its result */
+#define CTM_COMM_MAX		16
+
+/*
+ * GPID: the cluster-wide id of a process.  32 bits of home node id, 32 bits of
+ * sequence.  0 is never a GPID; in calls it stands for the caller itself.
+ */
+#define CTM_GPID(node, seq)	(((__u64)(node) << 32) | (__u32)(seq))
+#define CTM_GPID_NODE(gpid)	((__u32)((__u64)(gpid) >> 32))
+#define CTM_GPID_SEQ(gpid)	((__u32)(gpid))
+
+/**
+ * enum ctm_state - state of a process as ps shows it
+ * @CTM_STATE_RUNNING:   runs on its host
+ * @CTM_STATE_SUSPENDED: frozen by SUSPEND
+ * @CTM_STATE_MOVING:    a handoff is under way
+ * @CTM_STATE_LIMBO:     COMMIT may have left and no answer came
+ * @CTM_STATE_ENDED:     only its exit record is left
+ */
+enum ctm_state {
+	CTM_STATE_RUNNING	= 1,
+	CTM_STATE_SUSPENDED	= 2,
+	CTM_STATE_MOVING	= 3,
+	CTM_STATE_LIMBO		= 4,
+	CTM_STATE_ENDED		= 5,
+};
+
+/**
+ * enum ctm_end - why a process ended
+ * @CTM_END_EXIT:      by itself; status is the wait(2) status
+ * @CTM_END_SIGNAL:    killed by a signal; status is the wait(2) status
+ * @CTM_END_HOST_LOST: its host crashed or left
+ * @CTM_END_TTL:       its time to live ran out
+ * @CTM_END_LEASE:     its lease ran out
+ * @CTM_END_DESTROYED: DESTROY, or the removal of its capsule
+ */
+enum ctm_end {
+	CTM_END_EXIT		= 1,
+	CTM_END_SIGNAL		= 2,
+	CTM_END_HOST_LOST	= 3,
+	CTM_END_TTL		= 4,
+	CTM_END_LEASE		= 5,
+	CTM_END_DESTROYED	= 6,
+};
+
+/**
+ * struct ctm_info - CTM_IOC_INFO: what is known of a process
+ * @size:  sizeof(struct ctm_info)
+ * @flags: must be 0
+ * @gpid:  in: the process, 0 for the caller's own; out: its GPID
+ * @home, @host: node ids
+ * @state: enum ctm_state
+ * @pid:   its leader's pid on its host, in the host's initial PID namespace
+ * @uid:   real uid of the leader
+ * @epoch: changes of ownership so far
+ * @hops:  completed journeys
+ * @ttl:   time to live left
+ * @cpu_ns: CPU time used since its start, ns
+ * @rss:   resident memory, bytes
+ * @comm, @home_name, @host_name: NUL terminated
+ *
+ * Anyone may call it.  Does not sleep on the network unless the process lives
+ * elsewhere (then up to 5 s).  ESRCH: no such process; with gpid 0: the caller
+ * is not a Continuum process.
+ */
+struct ctm_info {
+	__u32 size;
+	__u32 flags;
+	__u64 gpid;
+	__u32 home;
+	__u32 host;
+	__u32 state;
+	__u32 pid;
+	__u32 uid;
+	__u32 epoch;
+	__u32 hops;
+	__u32 ttl;
+	__u64 cpu_ns;
+	__u64 rss;
+	char comm[CTM_COMM_MAX];
+	char home_name[CTM_NAME_MAX];
+	char host_name[CTM_NAME_MAX];
+};
+
+/**
+ * struct ctm_migrate - CTM_IOC_MIGRATE: move a process to another node
+ * @size:  sizeof(struct ctm_migrate)
+ * @flags: must be 0
+ * @gpid:  the process, 0 for the caller itself
+ * @node:  in: name of the target, "" or "any" for the best peer, "home" for
+ *         its home; out: name of the node where it runs now
+ * @downtime_ns: freeze requested to STARTED received, by the source's clock
+ * @total_ns:    call to end
+ * @bytes:       sent on TCP
+ * @reason:      text on an error
+ *
+ * May be called on any node, by the owner or CAP_SYS_ADMIN.  Blocks until the
+ * process runs at its new host (or the journey is aborted); interruptible, an
+ * interrupted call leaves the journey going on.  A process that moves itself
+ * (gpid 0, single-threaded) returns 0 at the new host; the out fields are
+ * written there only as far as they are known (node).
+ */
+struct ctm_migrate {
+	__u32 size;
+	__u32 flags;
+	__u64 gpid;
+	char node[CTM_NAME_MAX];
+	__u64 downtime_ns;
+	__u64 total_ns;
+	__u64 bytes;
+	char reason[CTM_REASON_MAX];
+};
+
+/**
+ * struct ctm_wait - CTM_IOC_WAIT: wait for the end of a process
+ * @size:   sizeof(struct ctm_wait)
+ * @flags:  0 or CTM_WAIT_NOHANG (EAGAIN when it still lives)
+ * @gpid:   the process; may be asked on any node
+ * @status: out: wait(2) status
+ * @end:    out: enum ctm_end
+ * @cpu_ns: out: CPU time used
+ * @host:   out: node id where it ended
+ * @result_len, @result: out: what it left with RESULT
+ * @host_name: out
+ *
+ * An exit record is kept at home for an hour.  Anyone may ask.  Interruptible.
+ */
+struct ctm_wait {
+	__u32 size;
+	__u32 flags;
+	__u64 gpid;
+	__s32 status;
+	__u32 end;
+	__u64 cpu_ns;
+	__u32 host;
+	__u32 result_len;
+	__u8 result[CTM_RESULT_MAX];
+	char host_name[CTM_NAME_MAX];
+};
+#define CTM_WAIT_NOHANG		(1u << 0)
+
+/**
+ * struct ctm_signal - CTM_IOC_SIGNAL: send a signal to a process, wherever it is
+ * @size:   sizeof(struct ctm_signal)
+ * @flags:  must be 0
+ * @gpid:   the process
+ * @sig:    signal number, 0 to 64 (0 only checks)
+ * @timeout_ms: how long to wait for the acknowledgement, 0 for 10,000
+ * @reason: text on an error
+ *
+ * Permission is kill(2)'s, by the caller's uid.  ETIMEDOUT: unconfirmed.
+ */
+struct ctm_signal {
+	__u32 size;
+	__u32 flags;
+	__u64 gpid;
+	__u32 sig;
+	__u32 timeout_ms;
+	char reason[CTM_REASON_MAX];
+};
+
+/**
+ * struct ctm_target - DESTROY, SUSPEND, RESUME: calls that name just a process
+ * @size:   sizeof(struct ctm_target)
+ * @flags:  must be 0
+ * @gpid:   the process
+ * @reason: text on an error
+ *
+ * Owner or CAP_SYS_ADMIN.  SUSPEND and RESUME are idempotent.
+ */
+struct ctm_target {
+	__u32 size;
+	__u32 flags;
+	__u64 gpid;
+	char reason[CTM_REASON_MAX];
+};
+
+/**
+ * struct ctm_explain - CTM_IOC_EXPLAIN: what would stop or slow a move
+ * @size:   sizeof(struct ctm_explain)
+ * @flags:  must be 0
+ * @gpid:   the process
+ * @node:   target to check against, "" for none
+ * @buf:    user address for the text: one finding a line, each beginning with
+ *          "stop: ", "home: " (stays at home and is reached from there) or
+ *          "note: "
+ * @buf_len: bytes at @buf, up to 65536
+ * @needed: out: bytes of text (the text is cut at @buf_len)
+ * @blockers: out: number of "stop:" lines
+ * @rss_bytes: out: what would have to be sent, estimate
+ *
+ * Owner or CAP_SYS_ADMIN.
+ */
+struct ctm_explain {
+	__u32 size;
+	__u32 flags;
+	__u64 gpid;
+	char node[CTM_NAME_MAX];
+	__u64 buf;
+	__u32 buf_len;
+	__u32 needed;
+	__u32 blockers;
+	__u32 pad;
+	__u64 rss_bytes;
+};
+
+/* ---- for continuumd, keepers, restorers (CAP_SYS_ADMIN in the initial user namespace) ---- */
+
+/**
+ * struct ctm_adopt - CTM_IOC_ADOPT: make a new process of a capsule (keeper)
+ * @size:  sizeof(struct ctm_adopt)
+ * @flags: CTM_ADOPT_TTY: the leader has a pty which this keeper owns;
+ *         CTM_ADOPT_PIN: never moved by the cluster; CTM_ADOPT_LINGER
+ * @pid:   the leader, in the keeper's PID namespace; a child of the caller that
+ *         waits before its exec
+ * @cgroup_fd: open directory of the capsule's cgroup (v2): the leader is in it,
+ *         the keeper is not
+ * @ttl:   time to live, 0 for the default (32)
+ * @lease_ms: 0 for none
+ * @gpid:  out
+ *
+ * The file on which it is called becomes the keeper's file: see "Keeper" below.
+ * When it is closed, the process is gone (reason destroyed, unless EXITED was
+ * told before).
+ */
+struct ctm_adopt {
+	__u32 size;
+	__u32 flags;
+	__s32 pid;
+	__s32 cgroup_fd;
+	__u32 ttl;
+	__u32 lease_ms;
+	__u64 gpid;
+};
+#define CTM_ADOPT_TTY		(1u << 0)
+#define CTM_ADOPT_PIN		(1u << 1)
+#define CTM_ADOPT_LINGER	(1u << 2)
+
+/**
+ * struct ctm_land - CTM_IOC_LAND: wait for a process to land here (keeper)
+ * @size:  sizeof(struct ctm_land)
+ * @flags: must be 0; out: CTM_ADOPT_* of the process
+ * @cgroup_fd: directory of the (empty) cgroup of this keeper's capsule
+ * @pid:   out: the leader's pid to create with clone3(set_tid)
+ * @threads: out: number of threads
+ * @uid:   out: real uid
+ * @mono_off_ns, @boot_off_ns: out: what to write to timens_offsets
+ * @gpid:  out
+ * @hole, @hole_len: out: where the restorer may live while it builds
+ *
+ * Blocks (interruptible) until a handoff was offered to and accepted by this
+ * node and its header has come.  The file then is the *landing*: the keeper
+ * creates the leader (in the cgroup), which reads the image through the same
+ * open file with CTM_IOC_RECORD and read(2), builds itself and waits in lseek(2).
+ */
+struct ctm_land {
+	__u32 size;
+	__u32 flags;
+	__s32 cgroup_fd;
+	__s32 pid;
+	__u32 threads;
+	__u32 uid;
+	__s64 mono_off_ns;
+	__s64 boot_off_ns;
+	__u64 gpid;
+	__u64 hole;
+	__u64 hole_len;
+};
+
+/**
+ * struct ctm_record - CTM_IOC_RECORD: the next record of the image (restorer)
+ * @size:  sizeof(struct ctm_record)
+ * @flags: must be 0
+ * @buf:   user address for header and payload (struct ctm_rec, core/image.h)
+ * @buf_len: bytes there, at least CTM_REC_MAX
+ * @len:   out: bytes written
+ *
+ * Blocks until it has come.  After a CTM_REC_PAGES record the restorer must
+ * read(2) exactly count * 4096 bytes from this file, straight to their place,
+ * before it asks for the next one (EINVAL otherwise).  ECONNABORTED: the
+ * source aborted; exit.  After CTM_REC_END: ENODATA.
+ */
+struct ctm_record {
+	__u32 size;
+	__u32 flags;
+	__u64 buf;
+	__u32 buf_len;
+	__u32 len;
+};
+
+/**
+ * struct ctm_land_file - CTM_IOC_LAND_FILE: a descriptor that stays at home (restorer)
+ * @size:   sizeof(struct ctm_land_file)
+ * @flags:  must be 0
+ * @handle: the home handle from the image
+ * @fd:     out: a new descriptor, O_CLOEXEC off: at home the original open file,
+ *          elsewhere a remote file
+ */
+struct ctm_land_file {
+	__u32 size;
+	__u32 flags;
+	__u64 handle;
+	__s32 fd;
+	__u32 pad;
+};
+
+/**
+ * struct ctm_land_fail - CTM_IOC_LAND_FAIL: the landing failed (restorer, keeper)
+ * @size:   sizeof(struct ctm_land_fail)
+ * @flags:  must be 0
+ * @error:  positive errno
+ * @pad:    0
+ * @reason: "restore fd 3 (/x/y): No such file or directory"
+ *
+ * Aborts the handoff with that reason; the source thaws its copy.
+ */
+struct ctm_land_fail {
+	__u32 size;
+	__u32 flags;
+	__u32 error;
+	__u32 pad;
+	char reason[CTM_REASON_MAX];
+};
+
+/*
+ * The last wait: lseek(fd, (off_t)&struct ctm_land_thread, CTM_SEEK_WAIT)
+ *
+ * Every restored thread ends in this call, all signals blocked, its extended
+ * state already loaded.  When all threads of the image are in it and
+ * CTM_REC_END was read, the landing is PREPARED.  At COMMIT the kernel sets the
+ * thread's registers and signal mask from the structure, and the call returns
+ * the recorded ax into the program.  The last thread out unmaps the hole and
+ * closes the file descriptor.  On an abort the call returns -ECONNABORTED and
+ * the thread must exit.
+ */
+#define CTM_SEEK_WAIT		4	/* = SEEK_HOLE: the largest that lseek(2) lets pass */
+
+/** struct ctm_regs - general registers, in the order of struct user_regs_struct */
+struct ctm_regs {
+	__u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
+	__u64 orig_ax, ip, cs, flags, sp, ss, fs_base, gs_base, ds, es, fs, gs;
+};
+
+/**
+ * enum ctm_restart - an interrupted call that goes on with the time that is left
+ * @CTM_RESTART_NONE:      registers are used as they are
+ * @CTM_RESTART_NANOSLEEP: (clock_)nanosleep, relative: the request is rewritten
+ * @CTM_RESTART_POLL:      poll: dx is the milliseconds left
+ * @CTM_RESTART_FUTEX:     futex wait, relative: the timeout is rewritten
+ */
+enum ctm_restart {
+	CTM_RESTART_NONE	= 0,
+	CTM_RESTART_NANOSLEEP	= 1,
+	CTM_RESTART_POLL	= 2,
+	CTM_RESTART_FUTEX	= 3,
+};
+
+/**
+ * struct ctm_land_thread - what the last wait sets for its thread
+ * @regs:     general registers (cs, ss, segment registers and reserved flags are checked)
+ * @sigmask:  blocked signals
+ * @restart:  enum ctm_restart
+ * @restart_clock: clockid of @deadline_ns
+ * @deadline_ns: absolute, as seen inside the process's time namespace
+ */
+struct ctm_land_thread {
+	struct ctm_regs regs;
+	__u64 sigmask;
+	__u32 restart;
+	__u32 restart_clock;
+	__s64 deadline_ns;
+};
+
+/*
+ * Keeper: after ADOPT, or after the COMMIT of a landing, the keeper polls its file:
+ *   POLLIN   read(2) gives terminal input for the pty's master (CTM_ADOPT_TTY)
+ *   POLLOUT  write(2) takes terminal output read from the master
+ *   POLLPRI  CTM_IOC_EVENT gives the next event
+ *   POLLHUP  the process has left (handoff done) or is destroyed: exit
+ * and tells with CTM_IOC_TELL what became of the leader.
+ *
+ * Deputy: after CTM_IOC_DEPUTY the deputy polls its file in the same way:
+ *   POLLIN   read(2) gives terminal output of the process
+ *   POLLOUT  write(2) takes terminal input for it
+ *   POLLPRI  CTM_IOC_EVENT gives the next event
+ *   POLLHUP  the process has ended and all output was read (read returns 0)
+ */
+
+/**
+ * enum ctm_event_type - CTM_IOC_EVENT, CTM_IOC_TELL
+ * @CTM_EV_EXITED:     keeper tells, deputy gets: value = wait(2) status
+ * @CTM_EV_STOPPED:    keeper tells, deputy gets: value = the stop signal
+ * @CTM_EV_CONTINUED:  keeper tells, deputy gets
+ * @CTM_EV_WINSIZE:    deputy tells, keeper gets: value = rows << 16 | cols
+ * @CTM_EV_TTY_SAVE:   keeper gets, when its capsule is frozen for a handoff: drain
+ *                     the pty, then tell CTM_EV_TTY_STATE (data: struct ctm_tty_state)
+ * @CTM_EV_TTY_STATE:  keeper tells
+ * @CTM_EV_TTY_KEEP:   keeper gets: the handoff was aborted, put back what was drained
+ * @CTM_EV_LANDED:     keeper gets: COMMIT came, the process runs here now
+ * @CTM_EV_WORKER:     deputy gets: start one more serving thread (CTM_IOC_SERVE)
+ * @CTM_EV_MOVED:      deputy gets: value = new host's node id
+ */
+enum ctm_event_type {
+	CTM_EV_EXITED		= 1,
+	CTM_EV_STOPPED		= 2,
+	CTM_EV_CONTINUED	= 3,
+	CTM_EV_WINSIZE		= 4,
+	CTM_EV_TTY_SAVE		= 5,
+	CTM_EV_TTY_STATE	= 6,
+	CTM_EV_TTY_KEEP		= 7,
+	CTM_EV_LANDED		= 8,
+	CTM_EV_WORKER		= 9,
+	CTM_EV_MOVED		= 10,
+};
+
+/**
+ * struct ctm_event - CTM_IOC_EVENT (next event, EAGAIN when none), CTM_IOC_TELL
+ * @size:  sizeof(struct ctm_event)
+ * @flags: must be 0
+ * @type:  enum ctm_event_type
+ * @pad:   0
+ * @value: by type
+ * @cpu_ns: with CTM_EV_EXITED: CPU time of the whole capsule on this host
+ * @data, @data_len: user buffer, with CTM_EV_TTY_STATE (up to 64 KiB)
+ */
+struct ctm_event {
+	__u32 size;
+	__u32 flags;
+	__u32 type;
+	__u32 pad;
+	__u64 value;
+	__u64 cpu_ns;
+	__u64 data;
+	__u32 data_len;
+	__u32 pad2;
+};
+
+/**
+ * struct ctm_tty_state - a pty as the keeper saves and rebuilds it
+ * @termios:  struct termios2 of the kernel (44 bytes), as TCGETS2 gives it
+ * @rows, @cols: window size
+ * @fg_pgrp:  foreground process group, in the PID namespace
+ * @in_len:   bytes of input that the program has not read yet; they follow
+ *
+ * Travels in the image as record CTM_REC_TTY.
+ */
+struct ctm_tty_state {
+	__u8 termios[64];
+	__u16 rows;
+	__u16 cols;
+	__s32 fg_pgrp;
+	__u32 in_len;
+	__u32 pad;
+	__u8 in[];
+};
+
+/**
+ * struct ctm_deputy - CTM_IOC_DEPUTY: become the deputy of a process (at its home)
+ * @size:  sizeof(struct ctm_deputy)
+ * @flags: must be 0
+ * @gpid:  the process; its home is this node and it has no deputy yet
+ *
+ * The owner or CAP_SYS_ADMIN.  When the file is closed before the process ended,
+ * its remote files return EIO and, if it has a terminal, it gets SIGHUP.
+ */
+struct ctm_deputy {
+	__u32 size;
+	__u32 flags;
+	__u64 gpid;
+};
+
+/**
+ * struct ctm_serve - CTM_IOC_SERVE: make the calls of remote files (deputy thread)
+ * @size:  sizeof(struct ctm_serve)
+ * @flags: must be 0
+ *
+ * Called on the deputy's file by a thread that has nothing else to do; the
+ * kernel makes the calls of the remote process in this thread, one after
+ * another, with the thread's own credentials and signals, and returns only
+ * with 0 when the process has ended, or EINTR.
+ */
+struct ctm_serve {
+	__u32 size;
+	__u32 flags;
+};
+
+#define CTM_IOC(nr)		_IO(CTM_IOC_MAGIC, nr)
+
+#define CTM_IOC_INFO		CTM_IOC(0x10)
+#define CTM_IOC_MIGRATE		CTM_IOC(0x11)
+/* 0x12 DIST_FORK: reserved */
+#define CTM_IOC_WAIT		CTM_IOC(0x13)
+#define CTM_IOC_SIGNAL		CTM_IOC(0x14)
+#define CTM_IOC_DESTROY		CTM_IOC(0x15)
+#define CTM_IOC_SUSPEND		CTM_IOC(0x16)
+#define CTM_IOC_RESUME		CTM_IOC(0x17)
+/* 0x18 PUT 0x19 GET 0x1a PIN 0x1b DROP 0x1c LOCATE 0x1d WORKED 0x1e RESULT
+ * 0x1f CHECKPOINT 0x20 RESTORE: reserved */
+#define CTM_IOC_EXPLAIN		CTM_IOC(0x21)
+
+#define CTM_IOC_ADOPT		CTM_IOC(0x40)
+#define CTM_IOC_LAND		CTM_IOC(0x41)
+#define CTM_IOC_RECORD		CTM_IOC(0x42)
+#define CTM_IOC_LAND_FILE	CTM_IOC(0x43)
+#define CTM_IOC_LAND_FAIL	CTM_IOC(0x44)
+#define CTM_IOC_EVENT		CTM_IOC(0x45)
+#define CTM_IOC_TELL		CTM_IOC(0x46)
+#define CTM_IOC_DEPUTY		CTM_IOC(0x47)
+#define CTM_IOC_SERVE		CTM_IOC(0x48)
+
+#endif /* _UAPI_LINUX_CONTINUUM_H */
