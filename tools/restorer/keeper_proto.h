@@ -9,8 +9,10 @@
  *   fd 4: the directory of the cgroup that the process will live in
  *   fd 5: /dev/continuum, opened for this keeper alone
  * fds 0 to 2 are /dev/null, /dev/null, and continuumd's error output.
- * The time namespace is prepared: the keeper's children will be in a new one,
- * whose offsets may still be written (/proc/self/timens_offsets).
+ * The time namespace is the keeper's own work: after its exec (an exec enters a
+ * time namespace that was unshared before it, from 6.3 on) it calls
+ * unshare(CLONE_NEWTIME), so that its children will be in a new one whose
+ * offsets may still be written (/proc/self/timens_offsets).
  *
  * "run": the keeper waits for one KEEPER_START, starts the command stopped before
  * its exec, ADOPTs it, lets it exec and answers KEEPER_STARTED with the GPID (or
