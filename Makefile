@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Continuum. "make help" says what there is.
+
+# The kernel to build for: running, bookworm, trixie, sid, or a kernel release.
+KVER ?= running
+PREFIX ?= /usr
+DESTDIR ?=
+
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+build-module := tools/kernels/module
+
+.PHONY: all module modules-all tools setup demo check check-unit check-build \
+	check-vm bench install dkms clean help
+
+all: module tools
+
+module:
+	$(build-module) $(KVER)
+
+modules-all:
+	$(build-module) bookworm
+	$(build-module) trixie
+	$(build-module) sid
+
+tools:
+	$(MAKE) -C tools
+
+setup:
+	tools/setup
+
+demo: setup
+	tools/demo/demo
+
+check: setup
+	selftests/run check
+
+check-unit: setup
+	selftests/run unit
+
+check-build: setup
+	selftests/build/run
+
+check-vm: setup
+	selftests/run vm
+
+bench: setup
+	selftests/bench/bench
+
+# The module goes to the running kernel, so KVER does not apply.
+install: tools
+	ko=$$($(build-module) running) && \
+	install -D -m 644 "$$ko" "$(DESTDIR)/lib/modules/$$(uname -r)/updates/continuum.ko"
+	$(if $(DESTDIR),,depmod)
+	$(MAKE) -C tools install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	install -D -m 644 uapi/linux/continuum.h $(DESTDIR)$(PREFIX)/include/linux/continuum.h
+	install -D -m 644 uapi/linux/continuum_netlink.h $(DESTDIR)$(PREFIX)/include/linux/continuum_netlink.h
+
+# What DKMS needs, where it looks for it.
+dkms-source := $(DESTDIR)/usr/src/continuum-$(VERSION)
+
+dkms:
+	rm -rf $(dkms-source)
+	install -d $(dkms-source)
+	cp -r dkms.conf module uapi $(dkms-source)/
+	$(if $(DESTDIR),,dkms add continuum/$(VERSION))
+	$(if $(DESTDIR),,dkms install continuum/$(VERSION))
+
+clean:
+	rm -rf build
+	[ ! -e tools/Makefile ] || $(MAKE) -C tools clean
+
+help:
+	@echo 'make               the module for the running kernel, and the tools'
+	@echo 'make KVER=sid      the same for that kernel: bookworm, trixie, sid, 6.12, ...'
+	@echo 'make modules-all   the module for the three Debian kernels'
+	@echo 'make tools         continuumd, continuumctl, restorer, keeper'
+	@echo 'make demo          a cluster in virtual machines, and what it can do'
+	@echo 'make check         all tests; parts of it:'
+	@echo '     check-unit      the pure core, in user space'
+	@echo '     check-build     warnings, sparse, objtool, exported symbols, dkms'
+	@echo '     check-vm        on clusters of virtual machines'
+	@echo 'make bench         measurements'
+	@echo 'make install       module and tools into this machine'
+	@echo 'make dkms          the module for every kernel of this machine, by DKMS'
+	@echo 'make clean         remove what was built (not the downloaded kernels)'
+	@echo
+	@echo 'Modules are built below build/. Kernels, headers and compilers of other'
+	@echo 'releases are downloaded once, see tools/kernels/kernel help.'
+	@echo 'demo and check install missing packages with apt: tools/packages.list.'
