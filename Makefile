@@ -29,10 +29,13 @@ tools:
 setup:
 	tools/setup
 
+# The programs below build the modules for the kernels that they boot.
 demo: setup
+	$(MAKE) tools
 	tools/demo/demo
 
 check: setup
+	$(MAKE) tools
 	selftests/run check
 
 check-unit: setup
@@ -42,9 +45,11 @@ check-build: setup
 	selftests/build/run
 
 check-vm: setup
+	$(MAKE) tools
 	selftests/run vm
 
 bench: setup
+	$(MAKE) tools
 	selftests/bench/bench
 
 # The module goes to the running kernel, so KVER does not apply.
