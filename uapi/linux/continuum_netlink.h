@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * continuum_netlink.h - the generic netlink family "continuum"
+ *
+ * Control of the node, listings and events.  Programs that act on one process
+ * use /dev/continuum instead, see <linux/continuum.h>.
+ *
+ * Everything here concerns the machine as a whole: the family lives in the
+ * initial network namespace.  Numbers in attributes are in host byte order
+ * unless an attribute says otherwise; texts are NUL terminated.
+ *
+ * Errors
+ * ------
+ * Every refusal carries a text in the extended acknowledgement (set
+ * NETLINK_EXT_ACK) which names the cause and, where there is one, the next
+ * step.  The errno contract:
+ *
+ * EINVAL        an attribute is missing, malformed or out of range
+ * EPERM         the command needs CAP_NET_ADMIN in the initial user namespace
+ * ENETDOWN      the node is not up (continuumctl up)
+ * EALREADY      NODE_UP: the node is up already
+ * EADDRINUSE, EADDRNOTAVAIL  NODE_UP: the address or port cannot be had
+ * EBUSY         NODE_DOWN: processes live here; the text lists some of them
+ * ENOENT        PEER_LEAVE with CTM_PEER_A_ID or _NAME: no such peer
+ * EEXIST        the peer has our node id, or our name, but is another machine
+ * EKEYREJECTED  the peer does not have our cluster key
+ * EREMCHG       the peer belongs to a cluster of another name
+ * EPROTO        the peer and we disagree about encryption, or the protocol
+ * EHOSTUNREACH, ECONNREFUSED, ETIMEDOUT  the peer does not answer
+ * ENOTCONN      continuumd is not running, so that no encrypted connection can
+ *               be made on this kernel
+ *
+ * Commands
+ * --------
+ * "admin" needs CAP_NET_ADMIN, the others are for every user.
+ *
+ *   CTM_CMD_NODE_UP      admin  do    brings the node up; see below
+ *   CTM_CMD_NODE_DOWN    admin  do    leaves the cluster and takes the node down
+ *   CTM_CMD_NODE_SET     admin  do    changes what may change while it is up
+ *   CTM_CMD_NODE_GET            do    status, also while the node is down
+ *   CTM_CMD_PEER_JOIN    admin  do    joins through one more node
+ *   CTM_CMD_PEER_LEAVE   admin  do    leaves the cluster, or forgets one peer
+ *   CTM_CMD_PEER_GET            dump  all nodes that are known, without this one
+ *   CTM_CMD_PROCESS_GET         dump  all processes of the cluster
+ *   CTM_CMD_EVENT               multicast only, group "events"
+ *
+ * CTM_CMD_NODE_UP
+ *
+ *   CTM_NODE_A_NAME:        string, 1 to 63 bytes, must; unique in the cluster:
+ *                           letters, digits, '-', '_' and '.'
+ *   CTM_NODE_A_ID:          u32, must, not 0; derived from the machine id
+ *   CTM_NODE_A_MACHINE_ID:  16 bytes, must; the machine id itself, or a hash of
+ *                           it: tells a collision of ids from the same machine
+ *   CTM_NODE_A_CLUSTER:     string, 1 to 63 bytes, must; name of the cluster
+ *   CTM_NODE_A_KEY:         32 bytes, must; the cluster key
+ *   CTM_NODE_A_KEY_OLD:     32 bytes; accepted too, while a cluster rotates
+ *   CTM_NODE_A_ADDR:        4 (IPv4) or 16 (IPv6) bytes in network order;
+ *                           without it, or with zeros: all IPv4 addresses
+ *   CTM_NODE_A_PORT:        u16, UDP and TCP; 0 or without: CTM_PORT
+ *   CTM_NODE_A_ENCRYPT:     u8, 0 or 1; without: 1.  The same in the whole cluster
+ *   CTM_NODE_A_ALLOW_ROOT:  u8, 0 or 1; without: 0.  May processes of uid 0 land here
+ *   CTM_NODE_A_ACCEPTING:   u8, 0 or 1; without: 1.  May processes land here
+ *   CTM_NODE_A_PAGE:        u64, address of one page of the caller's own memory,
+ *                           page aligned, writable, private, best locked.  Some
+ *                           kernels (6.13 and newer) take the keys of an
+ *                           encrypted connection only from user memory: the
+ *                           module writes them there for a moment and wipes them.
+ *                           The caller (continuumd) must live on as long as the
+ *                           node is up; a new continuumd registers a page of its
+ *                           own with NODE_SET.
+ *
+ *   The answer is an acknowledgement.  A new boot id is chosen at each NODE_UP.
+ *
+ * CTM_CMD_NODE_DOWN
+ *
+ *   CTM_NODE_A_FORCE:       flag; go down although processes live here.  They are
+ *                           lost to the cluster
+ *
+ *   Idempotent: 0 when the node is down already.
+ *
+ * CTM_CMD_NODE_SET
+ *
+ *   CTM_NODE_A_ENCRYPT, _ALLOW_ROOT, _ACCEPTING, _PAGE, _KEY, _KEY_OLD: as above
+ *
+ *   ENCRYPT: connections that exist stay as they are; new ones need the same
+ *   setting on both nodes.
+ *   KEY: new hellos use it, the key before is accepted as KEY_OLD, unless KEY_OLD
+ *   is given too (32 zero bytes: none).
+ *
+ * CTM_CMD_NODE_GET
+ *
+ *   request: no attributes.  Answer, while the node is down only those marked *:
+ *
+ *   CTM_NODE_A_UP:          u8 *      1 while the node is up
+ *   CTM_NODE_A_ABI_VERSION: u32 *     CTM_ABI_VERSION of the module
+ *   CTM_NODE_A_NAME:        string
+ *   CTM_NODE_A_ID:          u32
+ *   CTM_NODE_A_BOOT:        u64       boot id: new at each NODE_UP
+ *   CTM_NODE_A_CLUSTER:     string
+ *   CTM_NODE_A_ADDR:        4 or 16 bytes
+ *   CTM_NODE_A_PORT:        u16
+ *   CTM_NODE_A_ENCRYPT:     u8        0: what travels on TCP is unprotected
+ *   CTM_NODE_A_ALLOW_ROOT:  u8
+ *   CTM_NODE_A_ACCEPTING:   u8
+ *   CTM_NODE_A_PEERS:       u32       live nodes, this one included
+ *   CTM_NODE_A_PROCESSES:   u32       processes that run here
+ *   CTM_NODE_A_MODE:        string    "normal", "ejecting" or "draining"
+ *   CTM_NODE_A_LOAD:        u32       L, in thousandths
+ *   CTM_NODE_A_PRESSURE:    u32       L * PEERS, in thousandths: 0 to 300000
+ *   CTM_NODE_A_CPU:         u32       CPU %, in thousandths: 0 to 100000
+ *   CTM_NODE_A_MEM:         u32       memory not available %, in thousandths
+ *   CTM_NODE_A_RUNNABLE:    u32       runnable tasks per CPU, in thousandths
+ *   CTM_NODE_A_FREE_MIB:    u32       memory available, MiB
+ *   CTM_NODE_A_VDSO_ID:     20 bytes  build id of the vDSO
+ *   CTM_NODE_A_XFEATURES:   u64       extended state components of user programs
+ *   CTM_NODE_A_XSTATE_SIZE: u32       bytes
+ *   CTM_NODE_A_DAEMON:      u8        1: a page is registered and its owner lives
+ *   CTM_NODE_A_COUNTERS:    nested *
+ *     CTM_COUNTER_A_ITEM:   nested, one for each counter
+ *       CTM_COUNTER_A_NAME:  string
+ *       CTM_COUNTER_A_VALUE: u64
+ *   CTM_NODE_A_SEEDS:       nested
+ *     CTM_SEED_A_ITEM:      nested, one for each seed
+ *       CTM_PEER_A_ADDR, CTM_PEER_A_PORT as below
+ *
+ * CTM_CMD_PEER_JOIN
+ *
+ *   CTM_PEER_A_ADDR:        4 or 16 bytes, must
+ *   CTM_PEER_A_PORT:        u16; without: CTM_PORT
+ *   CTM_PEER_A_BACKGROUND:  flag; do not wait
+ *
+ *   Connects, proves the key to each other, fetches the peer's table and goes on
+ *   to its peers in the background.  Without BACKGROUND the answer comes when the
+ *   first peer is known, or after 10 s at most, with the cause.  In either case,
+ *   also after an error that time may heal (the peer does not answer), the address
+ *   is kept as a seed and retried every few seconds, for ever.
+ *
+ * CTM_CMD_PEER_LEAVE
+ *
+ *   CTM_PEER_A_ID:          u32; or
+ *   CTM_PEER_A_NAME:        string: forget this peer, which must be dead or left
+ *   without both:           tell all peers that we leave, forget them and all seeds;
+ *                           the node stays up, alone
+ *
+ * CTM_CMD_PEER_GET (dump)
+ *
+ *   request: no attributes.  One message for each peer:
+ *
+ *   CTM_PEER_A_ID:          u32
+ *   CTM_PEER_A_NAME:        string
+ *   CTM_PEER_A_BOOT:        u64
+ *   CTM_PEER_A_ADDR:        4 or 16 bytes
+ *   CTM_PEER_A_PORT:        u16
+ *   CTM_PEER_A_STATE:       u32       enum ctm_nl_peer_state
+ *   CTM_PEER_A_AGE_MS:      u32       since it was last heard
+ *   CTM_PEER_A_LOAD, _PRESSURE, _CPU, _MEM, _RUNNABLE, _FREE_MIB, _PROCESSES:
+ *                           u32       as with CTM_NODE_A_*, by its last heartbeat
+ *   CTM_PEER_A_ACCEPTING:   u8
+ *   CTM_PEER_A_COMPATIBLE:  u8        can processes go from here to there
+ *   CTM_PEER_A_WHY:         string    why not, when not
+ *
+ * CTM_CMD_PROCESS_GET (dump)
+ *
+ *   CTM_PROCESS_A_ENDED:    flag, in the request: exit records too
+ *
+ *   One message for each process; fields and units are those of struct ctm_info
+ *   in <linux/continuum.h>:
+ *
+ *   CTM_PROCESS_A_GPID:     u64
+ *   CTM_PROCESS_A_HOME, _HOST, _PID, _UID, _EPOCH, _HOPS, _TTL: u32
+ *   CTM_PROCESS_A_STATE:    u32       enum ctm_state
+ *   CTM_PROCESS_A_CPU_NS, _RSS: u64
+ *   CTM_PROCESS_A_COMM, _HOME_NAME, _HOST_NAME: string
+ *
+ * CTM_CMD_EVENT (multicast group CTM_GENL_EVENTS; every user may listen)
+ *
+ *   CTM_EVENT_A_TYPE:       u32       enum ctm_nl_event
+ *   CTM_EVENT_A_TIME_NS:    u64       CLOCK_REALTIME
+ *   CTM_EVENT_A_GPID:       u64       process events
+ *   CTM_EVENT_A_NODE:       u32       node id: of the peer; where the process is now
+ *   CTM_EVENT_A_NODE_NAME:  string
+ *   CTM_EVENT_A_TEXT:       string    more, for people
+ *
+ *   A listener that reads too slowly loses events (ENOBUFS), never the module
+ *   its time.
+ */
+#ifndef _UAPI_LINUX_CONTINUUM_NETLINK_H
+#define _UAPI_LINUX_CONTINUUM_NETLINK_H
+
+#define CTM_GENL_NAME		"continuum"
+#define CTM_GENL_VERSION	1
+#define CTM_GENL_EVENTS		"events"
+
+#define CTM_PORT		7117
+#define CTM_KEY_LEN		32
+#define CTM_MACHINE_ID_LEN	16
+#define CTM_BUILD_ID_LEN	20
+
+enum ctm_cmd {
+	CTM_CMD_UNSPEC,
+	CTM_CMD_NODE_UP		= 1,
+	CTM_CMD_NODE_DOWN	= 2,
+	CTM_CMD_NODE_SET	= 3,
+	CTM_CMD_NODE_GET	= 4,
+	CTM_CMD_PEER_JOIN	= 5,
+	CTM_CMD_PEER_LEAVE	= 6,
+	CTM_CMD_PEER_GET	= 7,
+	CTM_CMD_PROCESS_GET	= 8,
+	CTM_CMD_EVENT		= 9,
+};
+
+enum ctm_node_attr {
+	CTM_NODE_A_UNSPEC,
+	CTM_NODE_A_PAD,
+	CTM_NODE_A_NAME,
+	CTM_NODE_A_ID,
+	CTM_NODE_A_MACHINE_ID,
+	CTM_NODE_A_CLUSTER,
+	CTM_NODE_A_KEY,
+	CTM_NODE_A_KEY_OLD,
+	CTM_NODE_A_ADDR,
+	CTM_NODE_A_PORT,
+	CTM_NODE_A_ENCRYPT,
+	CTM_NODE_A_ALLOW_ROOT,
+	CTM_NODE_A_ACCEPTING,
+	CTM_NODE_A_PAGE,
+	CTM_NODE_A_FORCE,
+	CTM_NODE_A_UP,
+	CTM_NODE_A_ABI_VERSION,
+	CTM_NODE_A_BOOT,
+	CTM_NODE_A_PEERS,
+	CTM_NODE_A_PROCESSES,
+	CTM_NODE_A_MODE,
+	CTM_NODE_A_LOAD,
+	CTM_NODE_A_PRESSURE,
+	CTM_NODE_A_CPU,
+	CTM_NODE_A_MEM,
+	CTM_NODE_A_RUNNABLE,
+	CTM_NODE_A_FREE_MIB,
+	CTM_NODE_A_VDSO_ID,
+	CTM_NODE_A_XFEATURES,
+	CTM_NODE_A_XSTATE_SIZE,
+	CTM_NODE_A_DAEMON,
+	CTM_NODE_A_COUNTERS,
+	CTM_NODE_A_SEEDS,
+	__CTM_NODE_A_LAST
+};
+#define CTM_NODE_A_MAX		(__CTM_NODE_A_LAST - 1)
+
+enum ctm_counter_attr {
+	CTM_COUNTER_A_UNSPEC,
+	CTM_COUNTER_A_PAD,
+	CTM_COUNTER_A_ITEM,
+	CTM_COUNTER_A_NAME,
+	CTM_COUNTER_A_VALUE,
+	__CTM_COUNTER_A_LAST
+};
+#define CTM_COUNTER_A_MAX	(__CTM_COUNTER_A_LAST - 1)
+
+enum ctm_seed_attr {
+	CTM_SEED_A_UNSPEC,
+	CTM_SEED_A_ITEM,
+	__CTM_SEED_A_LAST
+};
+#define CTM_SEED_A_MAX		(__CTM_SEED_A_LAST - 1)
+
+enum ctm_peer_attr {
+	CTM_PEER_A_UNSPEC,
+	CTM_PEER_A_PAD,
+	CTM_PEER_A_ID,
+	CTM_PEER_A_NAME,
+	CTM_PEER_A_BOOT,
+	CTM_PEER_A_ADDR,
+	CTM_PEER_A_PORT,
+	CTM_PEER_A_BACKGROUND,
+	CTM_PEER_A_STATE,
+	CTM_PEER_A_AGE_MS,
+	CTM_PEER_A_LOAD,
+	CTM_PEER_A_PRESSURE,
+	CTM_PEER_A_CPU,
+	CTM_PEER_A_MEM,
+	CTM_PEER_A_RUNNABLE,
+	CTM_PEER_A_FREE_MIB,
+	CTM_PEER_A_PROCESSES,
+	CTM_PEER_A_ACCEPTING,
+	CTM_PEER_A_COMPATIBLE,
+	CTM_PEER_A_WHY,
+	__CTM_PEER_A_LAST
+};
+#define CTM_PEER_A_MAX		(__CTM_PEER_A_LAST - 1)
+
+/**
+ * enum ctm_nl_peer_state - CTM_PEER_A_STATE
+ * @CTM_NL_PEER_ALIVE:   heard within the last 3 s
+ * @CTM_NL_PEER_SUSPECT: not heard for 3 s
+ * @CTM_NL_PEER_DEAD:    not heard for 8 s; retried
+ * @CTM_NL_PEER_LEFT:    said good-bye; not retried
+ */
+enum ctm_nl_peer_state {
+	CTM_NL_PEER_ALIVE	= 1,
+	CTM_NL_PEER_SUSPECT	= 2,
+	CTM_NL_PEER_DEAD	= 3,
+	CTM_NL_PEER_LEFT	= 4,
+};
+
+enum ctm_process_attr {
+	CTM_PROCESS_A_UNSPEC,
+	CTM_PROCESS_A_PAD,
+	CTM_PROCESS_A_ENDED,
+	CTM_PROCESS_A_GPID,
+	CTM_PROCESS_A_HOME,
+	CTM_PROCESS_A_HOST,
+	CTM_PROCESS_A_STATE,
+	CTM_PROCESS_A_PID,
+	CTM_PROCESS_A_UID,
+	CTM_PROCESS_A_EPOCH,
+	CTM_PROCESS_A_HOPS,
+	CTM_PROCESS_A_TTL,
+	CTM_PROCESS_A_CPU_NS,
+	CTM_PROCESS_A_RSS,
+	CTM_PROCESS_A_COMM,
+	CTM_PROCESS_A_HOME_NAME,
+	CTM_PROCESS_A_HOST_NAME,
+	__CTM_PROCESS_A_LAST
+};
+#define CTM_PROCESS_A_MAX	(__CTM_PROCESS_A_LAST - 1)
+
+enum ctm_event_attr {
+	CTM_EVENT_A_UNSPEC,
+	CTM_EVENT_A_PAD,
+	CTM_EVENT_A_TYPE,
+	CTM_EVENT_A_TIME_NS,
+	CTM_EVENT_A_GPID,
+	CTM_EVENT_A_NODE,
+	CTM_EVENT_A_NODE_NAME,
+	CTM_EVENT_A_TEXT,
+	__CTM_EVENT_A_LAST
+};
+#define CTM_EVENT_A_MAX		(__CTM_EVENT_A_LAST - 1)
+
+enum ctm_nl_event {
+	CTM_NL_EV_PROCESS_STARTED	= 1,
+	CTM_NL_EV_PROCESS_MOVED		= 2,
+	CTM_NL_EV_PROCESS_ENDED		= 3,
+	CTM_NL_EV_PROCESS_FAILED	= 4,	/* a journey failed; the text says why */
+	CTM_NL_EV_PEER_ALIVE		= 16,
+	CTM_NL_EV_PEER_SUSPECT		= 17,
+	CTM_NL_EV_PEER_DEAD		= 18,
+	CTM_NL_EV_PEER_LEFT		= 19,
+};
+
+#endif /* _UAPI_LINUX_CONTINUUM_NETLINK_H */
