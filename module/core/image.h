@@ -70,6 +70,7 @@ enum ctm_rec_type {
 	CTM_REC_PENDING		= 17,
 	CTM_REC_END		= 18,
 	CTM_REC_EPOLL		= 19,	/* an entry of an epoll FILE, after the FDs */
+	CTM_REC_ABORT		= 0x7fff, /* anywhere: no more will come; struct ctm_rec_abort */
 };
 
 #define CTM_REC_F_MUST		(1u << 0)
@@ -328,6 +329,21 @@ struct ctm_rec_pending {
 	__u32 tid;
 	__u32 signo;
 	__u8 siginfo[128];
+};
+
+static inline bool ctm_pending_ok(const struct ctm_rec_pending *p)
+{
+	__s32 si_signo;
+
+	memcpy(&si_signo, p->siginfo, sizeof(si_signo));
+	return p->signo >= 1 && p->signo <= 64 && si_signo == (__s32)p->signo;
+}
+
+/** struct ctm_rec_abort - the source gave up; CTM_REC_F_MUST is set */
+struct ctm_rec_abort {
+	__u32 error;		/* positive errno */
+	__u32 pad;
+	char text[];		/* why, without NUL, below CTM_REASON_MAX */
 };
 
 struct ctm_rec_end {
