@@ -10,7 +10,10 @@
 #define CTM_NODE_H
 
 #include <linux/continuum.h>
+#include <linux/in6.h>
 #include <linux/types.h>
+
+struct mm_struct;
 
 enum ctm_peer_state { CTM_PEER_ALIVE = 1, CTM_PEER_SUSPECT, CTM_PEER_DEAD, CTM_PEER_LEFT };
 
@@ -57,7 +60,12 @@ void ctm_peer_name(u32 id, char buf[CTM_NAME_MAX]);
 /** ctm_peers() - alive peers, without the own node: up to @max ids.  Return: how many */
 unsigned int ctm_peers(u32 *ids, unsigned int max);
 
-/* called when a peer is found dead, left, or came back with another boot id; process context */
+/*
+ * Called when a peer is found dead, left, or came (back): one call after another,
+ * from a work queue of its own, and only after the connections with that boot of
+ * the peer were aborted.  A peer with a new boot id: DEAD with the old one, then
+ * ALIVE with the new.  At module init only.
+ */
 void ctm_node_on_peer_change(void (*fn)(u32 id, enum ctm_peer_state state, u64 boot));
 
 /* counters shown by status: one line each */
@@ -74,11 +82,44 @@ enum ctm_counter {
 	CTM_CNT_HANDOFF_REFUSED,
 	CTM_CNT_SIGNALS,
 	CTM_CNT_BAD_IMAGE,
+	CTM_CNT_UNKNOWN,	/* datagram that names no hello we know */
 	CTM_CNT_MAX
 };
 void ctm_count(enum ctm_counter c);
+u64 ctm_counter(enum ctm_counter c);
+const char *ctm_counter_name(enum ctm_counter c);
+
+#define CTM_NODE_KEY	32u
+#define CTM_NODE_KEYS	2u	/* accepted together, the first is used */
+
+/** struct ctm_node_config - what NODE_UP brings, without the keys */
+struct ctm_node_config {
+	char name[CTM_NAME_MAX];
+	char cluster[CTM_NAME_MAX];
+	u32 id;
+	u64 boot;		/* chosen by ctm_node_up() */
+	u8 machine[16];
+	struct in6_addr addr;	/* IPv4 mapped into IPv6 */
+	u16 port;
+	bool encrypt;
+	bool allow_root;
+	bool accepting;
+};
+
+/** ctm_node_config() - a copy.  Context: any */
+void ctm_node_config(struct ctm_node_config *out);
+
+/*
+ * The commands of netlink.c.  Context: process, sleep; one at a time.  @why
+ * (CTM_REASON_MAX) gets the cause of an error.
+ */
+int ctm_node_up(const struct ctm_node_config *cfg, const u8 (*keys)[CTM_NODE_KEY],
+		unsigned int nkeys, char *why);
+int ctm_node_down(bool force, char *why);
+enum ctm_node_flag { CTM_NODE_ENCRYPT, CTM_NODE_ALLOW_ROOT, CTM_NODE_ACCEPTING };
+void ctm_node_set_flag(enum ctm_node_flag flag, bool on);
 
 int ctm_node_init(void);
-void ctm_node_exit(void);
+void ctm_node_exit(void);	/* takes the node down */
 
 #endif /* CTM_NODE_H */

@@ -8,7 +8,12 @@
  * sender proved that it knows the cluster key.
  *
  * Peers are named by node id.  A connection belongs to one (node id, boot id)
- * pair; when the peer reboots, its connections fail with -ECONNRESET.
+ * pair; when the peer reboots, is found dead or leaves, its connections fail with
+ * -ECONNRESET.
+ *
+ * Everything that waits here may be called by kernel threads and by user tasks.
+ * Of a user task's signals only SIGKILL ends a wait (-EINTR); the freezer of its
+ * cgroup does too, with -ERESTARTSYS: the task then must go back to user mode.
  */
 #ifndef CTM_NET_TRANSPORT_H
 #define CTM_NET_TRANSPORT_H
@@ -65,7 +70,7 @@ int ctm_conn_send(struct ctm_conn *c, const void *buf, size_t len, bool more);
 int ctm_conn_send_bvec(struct ctm_conn *c, struct bio_vec *bv, unsigned int nr,
 		       size_t bytes, bool more);
 
-/** ctm_conn_recv() - receive exactly @len bytes.  -ECONNRESET on end of stream, -ETIMEDOUT, -EINTR when killed */
+/** ctm_conn_recv() - receive exactly @len bytes.  -ECONNRESET on end of stream, -ETIMEDOUT, -EBADMSG (forged), -EINTR when killed */
 int ctm_conn_recv(struct ctm_conn *c, void *buf, size_t len);
 
 /** ctm_conn_recv_iter() - the same, into an iterator (user memory of current) */
@@ -111,7 +116,7 @@ enum ctm_call_type {
  * Context: process; sleeps up to @timeout_ms, killable.
  * Return: what the handler at the peer returned (0 or -errno), or -ENETDOWN,
  * -EHOSTUNREACH, -ETIMEDOUT, -ECONNRESET (the call may or may not have been made).
- * A call to the own node id runs the handler directly.
+ * A call to the own node id runs the handler directly, in the caller's context.
  */
 int ctm_call(u32 node, enum ctm_call_type type, const void *req, size_t req_len,
 	     void *resp, size_t *resp_len, unsigned int timeout_ms);
@@ -134,6 +139,11 @@ enum ctm_dgram_type {
 	CTM_DGRAM_MAX_TYPE	= 16
 };
 
+/**
+ * ctm_dgram_send() - send, and forget.  Context: process, does not wait
+ * To the own node id: the handler runs directly, in the caller's context.
+ * Return: 0, -ENETDOWN, -EHOSTUNREACH, -EMSGSIZE, -ENOBUFS
+ */
 int ctm_dgram_send(u32 node, enum ctm_dgram_type type, const void *buf, size_t len);
 /** handler runs in a kernel thread (one for all datagrams): must not wait for the network */
 typedef void (*ctm_dgram_fn)(u32 from, const void *buf, size_t len);
