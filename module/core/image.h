@@ -193,7 +193,7 @@ enum ctm_file_kind {
 
 /** struct ctm_rec_file - an open file description, shared by the FDs that name it */
 struct ctm_rec_file {
-	__u32 id;		/* 1, 2, ... unique in the image */
+	__u32 id;		/* 1, 2, ... in this order, without gaps */
 	__u32 kind;
 	__u32 oflags;		/* as F_GETFL, plus O_PATH, O_DIRECTORY */
 	__u32 peer;
@@ -359,7 +359,8 @@ struct ctm_rec_end {
  * @why: gets a constant text on an error
  *
  * Checks type, order, every length, count, address, flag and reference that the
- * stream itself can prove.  Pure; Context: any.  Return: 0, or -EBADMSG.
+ * stream itself can prove.  CTM_REC_ABORT, too, passes and ends the stream.
+ * Pure; Context: any.  Return: 0, or -EBADMSG.
  */
 struct ctm_image_state {
 	__u64 records;
@@ -373,6 +374,11 @@ struct ctm_image_state {
 	__u32 stage;
 	__u32 last_tid;
 	__u32 ended;
+	__u32 leader, uid;
+	__u32 xstate_due;	/* a THREAD came, its XSTATE not yet */
+	__s64 next_timer;	/* the lowest id that the next POSIX_TIMER may have */
+	__u64 vdso, vdso_len;
+	__u64 vvar, vvar_len;
 };
 int ctm_image_check(struct ctm_image_state *st, const struct ctm_rec *rec,
 		    __u32 len, const char **why);
