@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -55,6 +56,7 @@ struct session {
 static int port;
 static struct buf rx, tx;
 static struct session *sessions;
+static int nr_sessions;
 
 static int open_port(void)
 {
@@ -117,6 +119,7 @@ static void destroy(struct session *s)
 	while (*p != s)
 		p = &(*p)->next;
 	*p = s->next;
+	nr_sessions--;
 	close_fd(&s->in_fd);
 	close_fd(&s->slave_fd);
 	close_fd(&s->exec_fd);
@@ -294,6 +297,12 @@ static void open_session(const struct lab_frame *f, const char *payload)
 		free(r.argv);
 		return;
 	}
+	if (nr_sessions == MAX_SESSIONS) {
+		fail(f->session, LAB_FAILED, "%s%s", "too many commands at once", "");
+		free(r.argv);
+		return;
+	}
+	nr_sessions++;
 	s = calloc(1, sizeof(*s));
 	s->id = f->session;
 	s->in_fd = s->slave_fd = s->exec_fd = s->out[0].fd = s->out[1].fd = -1;
@@ -456,12 +465,24 @@ static void signal_session(struct session *s, int sig)
 		kill(-group, sig);
 }
 
+/*
+ * Programs have changed outside, and their pages may be cached here: a remount
+ * drops what the root file system has cached and nobody uses.
+ */
+static void refresh(void)
+{
+	if (mount(NULL, "/", NULL, MS_REMOUNT, NULL) < 0)
+		perror("lab-agent: remount");
+}
+
 static void handle(const struct lab_frame *f, const char *payload)
 {
 	struct session *s = find(f->session);
 	struct winsize w = {};
 	struct lab_winsize size;
 
+	if (f->type == LAB_REFRESH)
+		refresh();
 	if (f->type == LAB_OPEN && !s)
 		open_session(f, payload);
 	if (!s || s->orphan)
@@ -527,7 +548,7 @@ static void turn(int sigfd)
 
 	n = watch(n, port, POLLIN | (send_more ? POLLOUT : 0));
 	n = watch(n, sigfd, POLLIN);
-	for (s = sessions; s && n + 3 <= 3 + MAX_SESSIONS * 3; s = s->next) {
+	for (s = sessions; s; s = s->next) {
 		n = watch(n, buf_used(&s->in) ? s->in_fd : -1, POLLOUT);
 		for (int i = 0; i < 2; i++)
 			n = watch(n, wants_output(&s->out[i]) ? s->out[i].fd : -1, POLLIN);

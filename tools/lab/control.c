@@ -35,7 +35,7 @@ static const char *state_name(const struct node *n)
 {
 	static const char *names[] = { "down", "booting", "up" };
 
-	return names[n->state];
+	return n->crashed && n->state == NODE_DOWN ? "crashed" : names[n->state];
 }
 
 /* ---- status ---- */
@@ -111,10 +111,8 @@ static int cmd_state(struct lab *lab, int argc, char **argv, struct buf *out)
 	if (n->state == NODE_UP)
 		say(out, "up %lu\n", (unsigned long)n->boot_ms);
 	else
-		say(out, "%s\n", state_name(n));
-	if (n->retried)
-		say(out, "retried: %s\n", n->why);
-	else if (n->state == NODE_DOWN)
+		say(out, "%s\n", n->state == NODE_BOOTING ? "booting" : "down");
+	if (n->state == NODE_DOWN || n->retried)
 		say(out, "%s\n", n->why);
 	return 0;
 }

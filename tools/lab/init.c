@@ -155,9 +155,15 @@ static void load_modules(void)
 	}
 }
 
+/*
+ * Uncached, so that what changes outside, or what another node writes to
+ * /shared, is seen at once (cache=mmap caches reads from 6.4 on). Pages that
+ * are mapped are cached all the same; see fresh.h.
+ */
+static const char nine[] = "trans=virtio,version=9p2000.L,cache=none,msize=512000";
+
 static void mount_tree(void)
 {
-	const char *nine = "trans=virtio,version=9p2000.L,cache=mmap,msize=512000";
 	int tries;
 
 	mkdir("/host", 0755);
@@ -269,9 +275,7 @@ static void mount_system(void)
 static void mount_shared(void)
 {
 	mkdirs("/shared");
-	/* Uncached, so that what one node writes every other node reads. */
-	if (mount("shared", "/shared", "9p", MS_NODEV,
-		  "trans=virtio,version=9p2000.L,cache=none,msize=512000") < 0)
+	if (mount("shared", "/shared", "9p", MS_NODEV, nine) < 0)
 		warn("/shared");
 }
 
@@ -302,13 +306,13 @@ static bool user_taken(void)
 	bool taken = false;
 
 	while (f && !taken && (pw = fgetpwent(f)))
-		taken = pw->pw_uid == 1000 || !strcmp(pw->pw_name, "user");
+		taken = !strcmp(pw->pw_name, "user");
 	if (f)
 		fclose(f);
 	return taken;
 }
 
-/* An ordinary user with uid 1000, if the computer has none. */
+/* "user" has uid 1000, even if that uid has another name on this computer, too. */
 static void add_user(void)
 {
 	if (user_taken())

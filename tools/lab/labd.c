@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fresh.h"
 #include "labd.h"
 
 static struct lab lab;
@@ -42,6 +43,8 @@ static void configure(const char *key, const char *value)
 {
 	if (!strcmp(key, "name"))
 		set_text(lab.name, sizeof(lab.name), value);
+	else if (!strcmp(key, "repo"))
+		set_text(lab.repo, sizeof(lab.repo), value);
 	else if (!strcmp(key, "release"))
 		set_text(lab.release, sizeof(lab.release), value);
 	else if (!strcmp(key, "accel"))
@@ -168,6 +171,8 @@ static void redirect(void)
 	dup2(null, 0);
 	dup2(log, 1);
 	dup2(log, 2);
+	close(null);
+	close(log);
 }
 
 int main(int argc, char **argv)
@@ -178,12 +183,17 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: labd DIR (lab up starts it)\n");
 		return 2;
 	}
+	/* Whoever waits for the end of a pipe shall not wait for the daemon. */
+	close_range(3, ~0U, 0);
 	set_text(lab.dir, sizeof(lab.dir), argv[1]);
 	read_conf();
 	ready = detach();
 	take_lock();
 	loop_init();
 	watch_signals();
+	fresh_init();
+	if (*lab.repo)
+		fresh_watch_tree(lab.repo);
 	switch_init(&lab.sw, lab.nr_nodes);
 	if (lab.pair && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lab.pair_fd) < 0)
 		die("socketpair");

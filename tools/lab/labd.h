@@ -27,10 +27,12 @@ struct node {
 	char name[8];
 
 	enum node_state state;
+	bool crashed;			/* when down: not by its own will */
 	char why[256];			/* why it is down, or had to be booted twice */
 	pid_t pid;			/* QEMU, our child; 0: none */
 	int boots;
 	bool retried;			/* this boot is the second try */
+	bool late;			/* it is being killed because it did not boot in time */
 	bool stopping;			/* we are killing it: `why` is set already */
 	uint64_t boot_started, boot_ms;
 	long console_start;		/* where this boot begins in the console log */
@@ -38,12 +40,13 @@ struct node {
 	char boot_id[64], release[128];
 
 	struct watch agent;		/* fd -1: none */
+	unsigned int changes;		/* of programs outside, that it has heard of */
 	struct buf rx, tx;
 };
 
 struct lab {
 	char name[64], dir[256];	/* dir: the present directory, too */
-	char release[128], accel[8], vmlinuz[512], initrd[512], append[512];
+	char repo[512], release[128], accel[8], vmlinuz[512], initrd[512], append[512];
 	int mem, cpus, boot_timeout, nr_nodes;
 	bool pair;
 	int pair_fd[2];			/* the cable of a pair, until both have booted */

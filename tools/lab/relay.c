@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fresh.h"
 #include "labd.h"
 #include "wire.h"
 
@@ -122,13 +123,27 @@ static void carry_out(struct client *c, const struct lab_frame *f, const char *p
 	free(text);
 }
 
+/* A command is about to start: have its node forget programs that were replaced. */
+static void refresh(struct node *n, const struct lab_frame *f, const char *payload)
+{
+	unsigned int changes = fresh_changes();
+
+	if (n->changes != changes)
+		frame_put(&n->tx, LAB_REFRESH, 0, 0, NULL, 0);
+	n->changes = changes;
+	if (f->len > sizeof(struct lab_open) && !payload[f->len - 1])
+		fresh_watch_named(payload + sizeof(struct lab_open), f->len - sizeof(struct lab_open));
+}
+
 static void from_client(struct client *c, const struct lab_frame *f, const char *payload)
 {
 	if (f->type == LAB_ATTACH && !c->node)
 		attach(c, f, payload);
 	else if (f->type == LAB_TEXT && !c->node)
 		carry_out(c, f, payload);
-	else if (c->node && f->type != LAB_CLOSE)
+	if (c->node && f->type == LAB_OPEN)
+		refresh(c->node, f, payload);
+	if (c->node && f->type >= LAB_OPEN && f->type <= LAB_SIGNAL)
 		frame_put(&c->node->tx, f->type, f->stream, c->session, payload, f->len);
 }
 
@@ -249,6 +264,7 @@ static void on_agent(struct watch *w, uint32_t events)
 
 void relay_attach(struct node *n, int fd)
 {
+	n->changes = fresh_changes();
 	n->agent.fd = fd;
 	n->agent.ready = on_agent;
 	fcntl(fd, F_SETFL, O_NONBLOCK);

@@ -159,6 +159,7 @@ int vm_start(struct node *n)
 	snprintf(console, sizeof(console), "console.%s", n->name);
 	n->console_start = file_size(console);
 	n->stopping = false;
+	n->crashed = n->late = false;
 	n->pid = fork();
 	if (n->pid < 0)
 		goto err;
@@ -232,7 +233,11 @@ static void diagnose(struct node *n, int status)
 	if (console_find(log, "Kernel panic - not syncing", line, sizeof(line)) ||
 	    console_find(log, "lab-init: cannot", line, sizeof(line))) {
 		snprintf(n->why, sizeof(n->why), "%s; see lab console %s", line, n->name);
+	} else if (n->late) {
+		snprintf(n->why, sizeof(n->why), "no answer within %d s; see lab console %s",
+			 n->lab->boot_timeout, n->name);
 	} else if (n->state == NODE_UP && WIFEXITED(status) && !WEXITSTATUS(status)) {
+		n->crashed = false;
 		snprintf(n->why, sizeof(n->why), "it was switched off from inside");
 	} else {
 		snprintf(path, sizeof(path), "qemu.%s", n->name);
@@ -249,6 +254,7 @@ static void gone(struct node *n, int status)
 {
 	bool again = n->state == NODE_BOOTING && !n->retried && !n->stopping && !n->lab->pair;
 
+	n->crashed = true;
 	if (!n->stopping)
 		diagnose(n, status);
 	n->pid = 0;
@@ -288,6 +294,7 @@ static void on_deadline(struct timer *t)
 {
 	struct node *n = container_of(t, struct node, deadline);
 
+	n->late = true;
 	/* Not vm_kill(): it ends as a failed boot does, and may be tried again. */
 	if (n->pid)
 		kill(n->pid, SIGKILL);

@@ -36,6 +36,7 @@ enum lab_frame_type {
 	LAB_CLOSE,	/* daemon to agent: the client is gone, kill the command */
 	LAB_EXIT,	/* uint32_t exit status, 128+N for signal N; ends the session */
 	LAB_FAIL,	/* uint32_t exit status, then text; ends the session */
+	LAB_REFRESH,	/* daemon to agent: programs have changed outside */
 	LAB_TEXT,	/* client: words for the daemon, "\0" after each; daemon: text */
 };
 
