@@ -22,7 +22,8 @@
 #include <linux/workqueue.h>
 
 struct cgroup;
-struct ctm_keeper;	/* chardev.c: the keeper's file */
+struct ctm_keeper;	/* keeper.c */
+struct journey;		/* journey.c */
 struct ctm_landing;	/* land.c */
 struct ctm_rfiles;	/* rfile.c */
 struct ctm_term;	/* term.c */
@@ -38,6 +39,7 @@ struct ctm_process {
 
 	spinlock_t lock;
 	u32 host;			/* node id; at home: where it was last known */
+	u64 host_boot;			/* its boot id then, 0: this one */
 	u32 epoch;
 	u32 hops;
 	u32 ttl;
@@ -45,6 +47,7 @@ struct ctm_process {
 	enum ctm_state state;
 	u32 uid;
 	char comm[CTM_COMM_MAX];
+	u32 leaving_to;			/* at home: consent given for this node, 0: none */
 
 	/* host part: valid while @here */
 	bool here;
@@ -55,24 +58,96 @@ struct ctm_process {
 	unsigned int freezers;		/* freeze.c, under @journey */
 	struct mutex journey;
 	u64 cpu_before_ns;		/* used on earlier hosts */
+	struct ctm_keeper *keeper;	/* its file; NULL once that is closed */
+	bool committed;			/* a handoff away may not be undone any more */
+	bool arriving;			/* landed, and the source has not confirmed RELEASED */
+	u32 attempt;			/* handoffs tried in this epoch */
+	struct journey *under_way;	/* journey.c: the handoff away; it holds itself */
+	bool exit_told;			/* the keeper told EXITED */
+	struct delayed_work report;	/* exit record that home has not confirmed */
 
 	/* home part: valid when CTM_GPID_NODE(gpid) == ctm_node_id() */
 	bool ended;
 	struct ctm_wait exit;		/* valid once @ended */
-	wait_queue_head_t wait;		/* for @ended, @state, events */
+	wait_queue_head_t wait;		/* for @ended, @state, @host */
+	unsigned long ended_at;		/* jiffies */
 
 	/* parts with owners of their own; set once, freed with the process */
 	struct ctm_rfiles *rfiles;
 	struct ctm_term *term;
 };
 
-struct ctm_process *ctm_process_find(u64 gpid);		/* takes a reference, or NULL */
-struct ctm_process *ctm_process_of_task(struct task_struct *t);	/* by cgroup; takes a reference, or NULL */
+/**
+ * struct ctm_caller - on whose behalf something is done to a process
+ * Filled on the node where the call was made, and believed by the others: root
+ * on one node is trusted by all.
+ */
+struct ctm_caller {
+	__u32 uid;
+	__u32 gid;
+	__u32 flags;			/* CTM_CALLER_* */
+	__u32 hops;			/* forwarded so often */
+};
+#define CTM_CALLER_ADMIN	(1u << 0)	/* CAP_SYS_ADMIN */
+#define CTM_CALLER_KILL		(1u << 1)	/* CAP_KILL */
+void ctm_caller_current(struct ctm_caller *c);
+
+/* Finders take a reference, or return NULL.  Context: any */
+struct ctm_process *ctm_process_find(u64 gpid);
+struct ctm_process *ctm_process_of_task(struct task_struct *t);
 void ctm_process_get(struct ctm_process *p);
 void ctm_process_put(struct ctm_process *p);		/* may sleep */
 
-/** ctm_may_act() - is current the owner of @p (runs here) or CAP_SYS_ADMIN?  0, -EPERM, -ESRCH */
-int ctm_may_act(struct ctm_process *p);
+/**
+ * ctm_process_new() - enter a process into the registry
+ * @gpid: 0: a new one of this node.  Return: with a reference, or ERR_PTR(-EEXIST,
+ * -ENETDOWN, -ENOMEM, -EUSERS: too many)
+ */
+struct ctm_process *ctm_process_new(u64 gpid);
+/** ctm_process_forget() - take it out of the registry (references stay good) */
+void ctm_process_forget(struct ctm_process *p);
+
+/**
+ * struct ctm_capsule - what freezing and finding the tasks of a capsule needs
+ * @cgrp:   its cgroup (not the keeper's)
+ * @freeze: cgroup.freeze of it, open for writing
+ */
+struct ctm_capsule {
+	struct cgroup *cgrp;
+	struct file *freeze;
+};
+/** ctm_capsule_open() - from a directory descriptor of current.  0 or -errno */
+int ctm_capsule_open(int cgroup_fd, struct ctm_capsule *c);
+void ctm_capsule_close(struct ctm_capsule *c);
+
+/**
+ * ctm_process_host() - it runs here from now on
+ * @leader: a reference of its own is taken
+ * @c: taken over
+ */
+void ctm_process_host(struct ctm_process *p, struct pid *leader, struct ctm_capsule *c,
+		      struct ctm_keeper *keeper);
+/** ctm_process_unhost() - it does not run here any more; holds p->journey */
+void ctm_process_unhost(struct ctm_process *p);
+
+/** ctm_process_leader() - its leader's task with a reference, or NULL when not here or gone */
+struct task_struct *ctm_process_leader(struct ctm_process *p);
+
+/** ctm_process_ended() - it ended here: tell home (or keep the record, at home), and unhost */
+void ctm_process_ended(struct ctm_process *p, int status, enum ctm_end end, u64 cpu_ns);
+
+/** ctm_process_info() - fill @out from what this node knows */
+void ctm_process_info(struct ctm_process *p, struct ctm_info *out);
+/**
+ * ctm_process_snapshot() - all processes of the cluster, as far as nodes answer
+ * @out: kvmalloc'ed array.  Context: process, waits for peers (up to 2 s each).
+ */
+int ctm_process_snapshot(struct ctm_info **out, unsigned int *n, bool ended);
+/** ctm_process_count_here() - processes that run on this node */
+unsigned int ctm_process_count_here(void);
+
+/** ctm_may_act() - is @by the owner of @p (which runs here) or an administrator?  0, -EPERM, -ESRCH */
+int ctm_may_act(struct ctm_process *p, const struct ctm_caller *by);
 
 static inline bool ctm_process_is_home(const struct ctm_process *p);
 

@@ -345,13 +345,14 @@ struct ctm_record {
  * @handle: the home handle from the image
  * @fd:     out: a new descriptor, O_CLOEXEC off: at home the original open file,
  *          elsewhere a remote file
+ * @oflags: O_* of the image's FILE record
  */
 struct ctm_land_file {
 	__u32 size;
 	__u32 flags;
 	__u64 handle;
 	__s32 fd;
-	__u32 pad;
+	__u32 oflags;
 };
 
 /**
@@ -523,15 +524,23 @@ struct ctm_deputy {
  * struct ctm_serve - CTM_IOC_SERVE: make the calls of remote files (deputy thread)
  * @size:  sizeof(struct ctm_serve)
  * @flags: must be 0
+ * @buf:   user address of memory that this thread alone lends: ioctls, and reads
+ *         of files that know only user memory, are made with it; 0: such calls fail
+ * @buf_len: bytes there, at least 4096 (more serve longer reads), at most 128 KiB
+ * @pad:   0
  *
  * Called on the deputy's file by a thread that has nothing else to do; the
  * kernel makes the calls of the remote process in this thread, one after
  * another, with the thread's own credentials and signals, and returns only
- * with 0 when the process has ended, or EINTR.
+ * with 0 when the process has ended, or EINTR.  A CTM_EV_WORKER asks for one
+ * more such thread, also for the first; at most 64 are asked for.
  */
 struct ctm_serve {
 	__u32 size;
 	__u32 flags;
+	__u64 buf;
+	__u32 buf_len;
+	__u32 pad;
 };
 
 #define CTM_IOC(nr)		_IO(CTM_IOC_MAGIC, nr)

@@ -1,0 +1,1165 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * journey.c - the source's side of a handoff
+ *
+ * A struct journey carries one attempt out.  What is to be done is decided by
+ * core/handoff.c; this file does it, one action after another, in one thread: a
+ * worker, or the caller itself when it moves itself.  Calls of others (a QUERY
+ * of the destination, an operator's recover) only step the machine, under
+ * todo.lock, and wake that thread.
+ *
+ * The thread holds p->journey from START until the end, but not in limbo, so
+ * that nobody waits for a peer on it.
+ */
+#include <linux/fdtable.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "capture.h"
+#include "clock.h"
+#include "compat/compat.h"
+#include "courier.h"
+#include "handoff_io.h"
+#include "journey.h"
+#include "keeper.h"
+#include "netlink.h"
+#include "rfile.h"
+#include "term.h"
+
+#define CONNECT_MS		5000
+#define IO_MS			10000	/* a peer that stops reading or writing */
+#define FREEZE_MS		10000
+#define TTY_MS			5000
+#define KILL_MS			10000
+#define CONSENT_MS		4000
+#define MIGRATE_CALL_MS		(30 * 60 * 1000)
+#define POLL_MS			200
+#define JOURNEYS_MAX		64
+
+struct journey {
+	struct kref ref;
+	struct ctm_process *p;
+	struct ctm_caller by;
+	struct ctm_peer_info target;
+	bool self;
+	struct ctm_todo todo;		/* its lock covers m, committed, commit_len */
+	struct ctm_ho_source m;
+	struct ctm_conn *conn;
+	bool in_image;			/* between BEGIN and END */
+	bool stream_broken;		/* inside the pages of a record: no more frames */
+	bool holds;			/* p->journey */
+	bool killed;			/* self: the copy is current */
+
+	struct ctm_sink sink;
+	struct ctm_capture cap;
+	struct task_struct *leader;
+	s64 mono_ns, boot_ns;		/* offsets of the process's time namespace */
+	u64 mono_tx, boot_tx;		/* its clocks when the OFFER left */
+	struct ctm_ho_begin begin;
+	void *tty;
+	struct ctm_rec_pending *pending;
+	struct ctm_ho_commit *commit;	/* CTM_HO_COMMIT_BYTES_MAX */
+	size_t commit_len;
+
+	ktime_t t_call, t_freeze;
+	struct ctm_migrate *result;	/* ours */
+	int err;
+	char why[CTM_REASON_MAX];
+	struct completion done;
+	struct work_struct work;
+};
+
+static struct workqueue_struct *workers;
+static atomic_t journeys = ATOMIC_INIT(0);
+
+static void journey_free(struct kref *ref)
+{
+	struct journey *j = container_of(ref, struct journey, ref);
+
+	ctm_conn_close(j->conn);
+	ctm_capture_done(&j->cap);
+	if (j->leader)
+		put_task_struct(j->leader);
+	kvfree(j->tty);
+	kvfree((void *)j->cap.idents);
+	kvfree(j->cap.ident_bits);
+	kvfree(j->cap.buf);
+	kvfree(j->pending);
+	kvfree(j->commit);
+	kfree(j->result);
+	ctm_process_put(j->p);
+	kfree(j);
+	atomic_dec(&journeys);
+}
+
+static void journey_put(struct journey *j)
+{
+	kref_put(&j->ref, journey_free);
+}
+
+/* ---- stepping the machine ---- */
+
+static int step(struct journey *j, struct ctm_ho_event *ev)
+{
+	struct ctm_ho_actions a;
+	int err;
+
+	ev->now = ktime_get_ns();
+	mutex_lock(&j->todo.lock);
+	err = ctm_ho_source_step(&j->m, ev, &a);
+	if (!err) {
+		if (j->m.state == CTM_HO_SRC_COMMITTED)
+			WRITE_ONCE(j->p->committed, true);
+		ctm_outcome_set(&j->m.id, true, ctm_ho_source_outcome(&j->m));
+		ctm_todo_add(&j->todo, &a);
+	}
+	mutex_unlock(&j->todo.lock);
+	return err;
+}
+
+static void happen(struct journey *j, enum ctm_ho_event_type type, int error)
+{
+	struct ctm_ho_event ev = { .type = type, .error = error };
+
+	step(j, &ev);
+}
+
+/* something here failed: @err negative; j->why says what, or gets @fallback */
+static void fail(struct journey *j, int err, const char *fallback)
+{
+	if (!j->why[0])
+		strscpy(j->why, fallback, sizeof(j->why));
+	happen(j, CTM_HO_EV_FAILED, -err);
+}
+
+/* ---- the sink: records and pages onto the connection ---- */
+
+/* did the destination give up meanwhile, or was the copy killed? */
+static int sink_ok(struct journey *j)
+{
+	if (!j->self && (j->leader->flags & PF_EXITING || fatal_signal_pending(j->leader))) {
+		strscpy(j->why, "the process was killed", sizeof(j->why));
+		return -ESRCH;
+	}
+	return ctm_conn_poll(j->conn, 0) ? -ECONNABORTED : 0;
+}
+
+static int sink_record(struct ctm_sink *s, const struct ctm_rec *rec, u32 len)
+{
+	struct journey *j = container_of(s, struct journey, sink);
+	int err = sink_ok(j);
+
+	if (!err) {
+		err = ctm_conn_send(j->conn, rec, len, rec->type != CTM_REC_END);
+		if (err)
+			j->stream_broken = true;
+	}
+	return err;
+}
+
+static int sink_pages(struct ctm_sink *s, struct bio_vec *bv, unsigned int nr)
+{
+	struct journey *j = container_of(s, struct journey, sink);
+	int err = ctm_conn_send_bvec(j->conn, bv, nr, (size_t)nr * PAGE_SIZE, true);
+
+	if (err)
+		j->stream_broken = true;
+	return err;
+}
+
+/* ---- actions ---- */
+
+struct consent_call {
+	__u64 gpid;
+	__u32 epoch;
+	__u32 target;			/* 0: given back */
+};
+
+static int consent_of_home(struct ctm_process *p, u32 target, u32 from)
+{
+	int err = 0;
+
+	spin_lock(&p->lock);
+	if (p->ended)
+		err = -ESRCH;
+	else if (p->host != from)
+		err = -ESTALE;
+	else
+		p->leaving_to = target;
+	spin_unlock(&p->lock);
+	return err;
+}
+
+static int serve_consent(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
+{
+	const struct consent_call *c = req;
+	struct ctm_process *p;
+	int err;
+
+	*resp_len = 0;
+	if (len != sizeof(*c))
+		return -EBADMSG;
+	p = ctm_process_find(c->gpid);
+	if (!p)
+		return -ESRCH;
+	err = c->epoch == p->epoch ? consent_of_home(p, c->target, from) : -ESTALE;
+	ctm_process_put(p);
+	return err;
+}
+
+static int ask_home(struct journey *j, u32 target)
+{
+	struct consent_call c = { .gpid = j->p->gpid, .epoch = j->p->epoch, .target = target };
+	size_t none = 0;
+
+	if (ctm_process_is_home(j->p))
+		return consent_of_home(j->p, target, ctm_node_id());
+	return ctm_call(CTM_GPID_NODE(c.gpid), CTM_CALL_CONSENT, &c, sizeof(c), NULL, &none,
+			CONSENT_MS);
+}
+
+static void do_ask_home(struct journey *j)
+{
+	char home[CTM_NAME_MAX];
+	int err = ask_home(j, j->target.id);
+
+	if (!err) {
+		happen(j, CTM_HO_EV_CONSENTED, 0);
+		return;
+	}
+	ctm_peer_name(CTM_GPID_NODE(j->p->gpid), home);
+	snprintf(j->why, sizeof(j->why), "its home %s does not agree to the move: error %d", home, err);
+	fail(j, err, "");
+}
+
+#define IDENTS_ROOM	(256u << 10)
+
+static int collect_idents(struct journey *j)
+{
+	ssize_t n;
+
+	j->cap.idents = kvmalloc(IDENTS_ROOM, GFP_KERNEL_ACCOUNT);
+	if (!j->cap.idents)
+		return -ENOMEM;
+	n = ctm_idents_collect(j->p, (void *)j->cap.idents, IDENTS_ROOM, &j->cap.nidents);
+	if (n < 0)
+		return n;
+	j->cap.idents_len = n;
+	j->cap.ident_bits = kvcalloc(BITS_TO_LONGS(j->cap.nidents + 1), sizeof(long),
+				     GFP_KERNEL_ACCOUNT);
+	return j->cap.ident_bits ? 0 : -ENOMEM;
+}
+
+static void fill_offer(struct journey *j, struct ctm_ho_offer *o)
+{
+	struct ctm_process *p = j->p;
+	struct ctm_info info;
+
+	ctm_process_info(p, &info);
+	memset(o, 0, sizeof(*o));
+	ctm_ho_abi_put(&o->abi, ctm_abi_self());
+	o->flags = cpu_to_le32(p->flags | (j->self ? CTM_HO_OFFER_SELF : 0));
+	o->uid = cpu_to_le32(info.uid);
+	o->gid = cpu_to_le32(from_kgid(&init_user_ns, task_cred_xxx(j->leader, gid)));
+	o->threads = cpu_to_le32(get_nr_threads(j->leader));
+	o->hops = cpu_to_le32(p->hops);
+	o->ttl = cpu_to_le32(p->ttl);
+	o->rss = cpu_to_le64(info.rss);
+	o->cpu_ns = cpu_to_le64(info.cpu_ns);
+	o->nidents = cpu_to_le32(j->cap.nidents);
+	o->ident_bytes = cpu_to_le32(j->cap.idents_len);
+	memcpy(o->comm, info.comm, sizeof(o->comm));
+	j->mono_tx = ktime_get_ns() + j->mono_ns;
+	j->boot_tx = ktime_get_boottime_ns() + j->boot_ns;
+	o->mono_ns = cpu_to_le64(j->mono_tx);
+	o->boot_ns = cpu_to_le64(j->boot_tx);
+}
+
+static void do_send_offer(struct journey *j)
+{
+	struct ctm_ho_offer o;
+	struct ctm_conn *c;
+	int err = collect_idents(j);
+
+	if (err) {
+		fail(j, err, "the list of its files could not be made");
+		return;
+	}
+	c = ctm_conn_open(j->target.id, CTM_CHANNEL_HANDOFF, CONNECT_MS);
+	if (IS_ERR(c)) {
+		snprintf(j->why, sizeof(j->why), "%s: cannot connect: error %ld", j->target.name, PTR_ERR(c));
+		fail(j, PTR_ERR(c), "");
+		return;
+	}
+	j->conn = c;
+	ctm_conn_set_timeout(c, IO_MS);
+	ctm_clock_offsets(j->leader, &j->mono_ns, &j->boot_ns);
+	fill_offer(j, &o);
+	err = ctm_ho_send(c, CTM_HO_FRAME_OFFER, &j->m.id, &o, sizeof(o), j->cap.idents,
+			  j->cap.idents_len);
+	if (err)
+		happen(j, CTM_HO_EV_CONN_LOST, -err);
+}
+
+static void got_accept(struct journey *j, const struct ctm_ho_frame *f, struct ctm_ho_event *ev)
+{
+	const struct ctm_ho_accept *a = (const void *)(f + 1);
+	u64 mono_rx = ktime_get_ns() + j->mono_ns;
+	u64 boot_rx = ktime_get_boottime_ns() + j->boot_ns;
+
+	if (le32_to_cpu(a->nidents) != j->cap.nidents) {
+		fail(j, -EPROTO, "the destination answered about other files");
+		ev->type = CTM_HO_EV_MAX;
+		return;
+	}
+	memcpy((void *)j->cap.ident_bits, a->bits, (j->cap.nidents + 7) / 8);
+	j->begin.mono_off_ns = cpu_to_le64(ctm_ho_clock_offset(j->mono_tx, le64_to_cpu(a->mono_rx),
+							       le64_to_cpu(a->mono_tx), mono_rx));
+	j->begin.boot_off_ns = cpu_to_le64(ctm_ho_clock_offset(j->boot_tx, le64_to_cpu(a->boot_rx),
+							       le64_to_cpu(a->boot_tx), boot_rx));
+}
+
+static void do_freeze(struct journey *j)
+{
+	struct ctm_process *p = j->p;
+	int err;
+
+	j->t_freeze = ktime_get();
+	if (j->self) {
+		err = thread_group_empty(current) ? 0 : -EOPNOTSUPP;
+		if (err)
+			strscpy(j->why, "has several threads: it cannot move itself", sizeof(j->why));
+	} else {
+		err = ctm_freeze(p, FREEZE_MS, j->why);
+		if (!err) {
+			err = ctm_may_act(p, &j->by);
+			if (err)
+				strscpy(j->why, "its owner changed meanwhile", sizeof(j->why));
+		}
+	}
+	if (!err && p->term) {
+		err = ctm_keeper_save_tty(p, &j->tty, &j->cap.tty_len, TTY_MS);
+		if (!err)
+			err = ctm_term_flush(p, TTY_MS);
+		if (err && !j->why[0])
+			strscpy(j->why, "its terminal could not be saved", sizeof(j->why));
+		j->cap.tty = j->tty;
+	}
+	if (err)
+		fail(j, err, "cannot be frozen");
+	else
+		happen(j, CTM_HO_EV_FROZEN, 0);
+}
+
+static int capture(struct journey *j)
+{
+	struct task_struct **tasks;
+	int n, err;
+
+	if (j->self) {
+		get_task_struct(current);
+		j->cap.tasks = &j->leader;
+		j->cap.ntasks = 1;
+		err = ctm_capture_process(&j->cap);
+		put_task_struct(current);
+		return err;
+	}
+	n = ctm_tasks(j->p, &tasks);
+	if (n < 0)
+		return n;
+	j->cap.tasks = tasks;
+	j->cap.ntasks = n;
+	err = ctm_capture_process(&j->cap);
+	ctm_tasks_put(tasks, n);
+	j->cap.tasks = NULL;
+	return err;
+}
+
+/* the destination broke off: its ABORT says why */
+static void hear_abort(struct journey *j, int err)
+{
+	struct ctm_ho_frame *f;
+
+	if (ctm_conn_poll(j->conn, 1000) == 1) {
+		f = ctm_ho_recv(j->conn);
+		if (!IS_ERR(f)) {
+			if (le16_to_cpu(f->type) == CTM_HO_FRAME_ABORT)
+				err = -ctm_ho_text_get(f, j->why);
+			kvfree(f);
+		}
+	}
+	if (!j->why[0])
+		snprintf(j->why, sizeof(j->why), "the connection to %s broke: error %d",
+			 j->target.name, err);
+	happen(j, CTM_HO_EV_ABORT, -err);	/* id checked below the frame: same connection */
+}
+
+static void do_send_image(struct journey *j)
+{
+	int err = ctm_ho_send(j->conn, CTM_HO_FRAME_BEGIN, &j->m.id, &j->begin, sizeof(j->begin),
+			      NULL, 0);
+
+	j->in_image = !err;
+	if (!err)
+		err = capture(j);
+	if (!err) {
+		j->in_image = false;
+		happen(j, CTM_HO_EV_IMAGE_SENT, 0);
+	} else if (err == -ECONNABORTED || j->stream_broken) {
+		j->stream_broken = true;
+		hear_abort(j, err);
+	} else {
+		fail(j, err, "could not be captured");
+	}
+}
+
+/* PREPARED came: may it be committed?  Collects what the COMMIT carries. */
+static void got_prepared(struct journey *j, struct ctm_ho_event *ev)
+{
+	struct ctm_ho_commit *c = j->commit;
+	struct ctm_term_pos pos = {};
+	struct ctm_info info;
+	int n = ctm_pending_new(&j->cap, j->pending, CTM_HO_PENDING_MAX);
+
+	if (!j->self && fatal_signal_pending(j->leader))
+		n = -ESRCH;
+	if (n < 0) {
+		ev->dying = true;
+		strscpy(j->why, "the process was killed", sizeof(j->why));
+		return;
+	}
+	ctm_process_info(j->p, &info);
+	if (j->p->term)
+		ctm_term_get_pos(j->p, &pos);
+	memset(c, 0, sizeof(*c));
+	c->npending = cpu_to_le32(n);
+	c->term_in = cpu_to_le64(pos.in_taken);
+	c->term_out = cpu_to_le64(pos.out_sent);
+	c->cpu_ns = cpu_to_le64(info.cpu_ns);
+	memcpy(c->pending, j->pending, n * sizeof(*j->pending));
+	j->commit_len = sizeof(*c) + n * sizeof(*j->pending);
+}
+
+static void do_send_abort(struct journey *j)
+{
+	struct { struct ctm_rec rec; char text[CTM_REASON_MAX]; } r = {
+		.rec = { .type = CTM_REC_ABORT, .flags = CTM_REC_F_MUST },
+	};
+
+	if (!j->conn || j->stream_broken)
+		return;
+	if (!j->in_image) {
+		ctm_ho_send_text(j->conn, CTM_HO_FRAME_ABORT, &j->m.id, j->m.error, j->why);
+		return;
+	}
+	r.rec.len = strscpy(r.text, j->why[0] ? j->why : "aborted", sizeof(r.text));
+	ctm_conn_send(j->conn, &r, sizeof(r.rec) + r.rec.len, false);
+}
+
+/* signals that reached the copy after the COMMIT follow the process */
+static void forward_signals(struct journey *j)
+{
+	int i, n = ctm_pending_new(&j->cap, j->pending, CTM_HO_PENDING_MAX);
+
+	for (i = 0; i < n; i++)
+		ctm_courier_send(j->p->gpid, j->pending[i].signo);
+}
+
+static void do_destroy_copy(struct journey *j)
+{
+	struct ctm_process *p = j->p;
+
+	if (!j->holds) {
+		mutex_lock(&p->journey);
+		j->holds = true;
+	}
+	ctm_rfiles_ended(p);		/* else the copy's death would close files at home */
+	ctm_capture_done(&j->cap);
+	if (j->self)
+		j->killed = true;
+	else if (ctm_kill_copy(p, KILL_MS))
+		pr_warn("continuum: process %llx: tasks of its old copy do not die\n", p->gpid);
+	ctm_process_unhost(p);
+	spin_lock(&p->lock);
+	p->host = j->target.id;
+	p->host_boot = j->m.id.dst_boot;
+	if (p->epoch == j->m.id.epoch)	/* the new host may have told home before us */
+		p->epoch++;
+	p->attempt = 0;
+	p->hops++;
+	p->leaving_to = 0;
+	p->state = CTM_STATE_RUNNING;
+	spin_unlock(&p->lock);
+}
+
+static void do_thaw(struct journey *j)
+{
+	ctm_rfiles_here(j->p);		/* before any thread can use one */
+	if (!j->self && j->p->freezers)
+		ctm_thaw(j->p);
+	if (j->tty)
+		ctm_keeper_post(j->p, CTM_EV_TTY_KEEP, 0);
+	WRITE_ONCE(j->p->committed, false);
+}
+
+static void do_query(struct journey *j)
+{
+	struct ctm_ho_event ev = { .type = CTM_HO_EV_ANSWER, .id = j->m.id };
+	size_t none = 0;
+
+	if (!ctm_ho_ask(j->target.id, &j->m.id, true, CTM_HO_COMMITTED, &ev.outcome, &ev.boot,
+			NULL, &none))
+		step(j, &ev);
+}
+
+static void do_limbo(struct journey *j)
+{
+	pr_warn("continuum: process %llx: in limbo: %s has not said whether it started\n",
+		j->p->gpid, j->target.name);
+	spin_lock(&j->p->lock);
+	j->p->state = CTM_STATE_LIMBO;
+	spin_unlock(&j->p->lock);
+	strscpy(j->why, "the outcome is not known: the process is in limbo", sizeof(j->why));
+	j->err = -EINPROGRESS;
+	mutex_unlock(&j->p->journey);
+	j->holds = false;
+	complete_all(&j->done);		/* whoever waits hears of the limbo */
+}
+
+static void do_released(struct journey *j)
+{
+	struct ctm_ho_frame f;
+	size_t none = 0;
+
+	if (!ctm_ho_send(j->conn, CTM_HO_FRAME_RELEASED, &j->m.id, NULL, 0, NULL, 0))
+		return;
+	ctm_ho_frame_fill(&f, CTM_HO_FRAME_RELEASED, &j->m.id, 0);
+	ctm_call(j->target.id, CTM_CALL_RELEASED, &f, sizeof(f), NULL, &none, 2000);
+}
+
+static void report(struct journey *j, int err)
+{
+	struct ctm_migrate *r = j->result;
+
+	r->total_ns = ktime_to_ns(ktime_sub(ktime_get(), j->t_call));
+	r->bytes = j->conn ? ctm_conn_bytes_sent(j->conn) : 0;
+	strscpy(r->node, j->target.name, sizeof(r->node));
+	j->err = err;
+	ctm_count(err ? CTM_CNT_HANDOFF_ABORTED : CTM_CNT_HANDOFF_OUT);
+	if (err)
+		pr_info("continuum: process %llx: stays: %s\n", j->p->gpid, j->why);
+}
+
+static void act(struct journey *j, enum ctm_ho_action a)
+{
+	switch (a) {
+	case CTM_HO_ASK_HOME:
+		do_ask_home(j);
+		break;
+	case CTM_HO_SEND_OFFER:
+		do_send_offer(j);
+		break;
+	case CTM_HO_FREEZE:
+		do_freeze(j);
+		break;
+	case CTM_HO_SEND_IMAGE:
+		do_send_image(j);
+		break;
+	case CTM_HO_SEND_COMMIT:
+		ctm_ho_send(j->conn, CTM_HO_FRAME_COMMIT, &j->m.id, j->commit, j->commit_len, NULL, 0);
+		break;
+	case CTM_HO_SEND_ABORT:
+		do_send_abort(j);
+		break;
+	case CTM_HO_SEND_RELEASED:
+		do_released(j);
+		break;
+	case CTM_HO_THAW:
+		do_thaw(j);
+		break;
+	case CTM_HO_DESTROY_COPY:
+		forward_signals(j);
+		do_destroy_copy(j);
+		break;
+	case CTM_HO_QUERY_DEST:
+		do_query(j);
+		break;
+	case CTM_HO_FORWARD_KILL:
+		ctm_courier_send(j->p->gpid, SIGKILL);
+		break;
+	case CTM_HO_GIVE_BACK:
+		ask_home(j, 0);
+		break;
+	case CTM_HO_REPORT_DONE:
+		report(j, 0);
+		break;
+	case CTM_HO_REPORT_FAILED:
+		report(j, j->m.error ? -j->m.error : -ECANCELED);
+		break;
+	case CTM_HO_ENTER_LIMBO:
+		do_limbo(j);
+		break;
+	case CTM_HO_LEAVE_LIMBO:
+		if (!j->holds) {
+			mutex_lock(&j->p->journey);
+			j->holds = true;
+		}
+		break;
+	default:
+		WARN_ON_ONCE(1);	/* an action of the destination */
+	}
+}
+
+/* ---- the loop ---- */
+
+static void take_frame(struct journey *j, const struct ctm_ho_frame *f)
+{
+	struct ctm_ho_event ev = {};
+
+	ctm_ho_frame_id(f, &ev.id);
+	switch (le16_to_cpu(f->type)) {
+	case CTM_HO_FRAME_ACCEPT:
+		ev.type = CTM_HO_EV_ACCEPT;
+		got_accept(j, f, &ev);
+		if (ev.type == CTM_HO_EV_MAX)
+			return;
+		break;
+	case CTM_HO_FRAME_REFUSE:
+		ev.type = CTM_HO_EV_REFUSE;
+		ev.error = ctm_ho_text_get(f, j->why);
+		break;
+	case CTM_HO_FRAME_ABORT:
+		ev.type = CTM_HO_EV_ABORT;
+		ev.error = ctm_ho_text_get(f, j->why);
+		break;
+	case CTM_HO_FRAME_PREPARED:
+		ev.type = CTM_HO_EV_PREPARED;
+		if (j->m.state == CTM_HO_SRC_WAIT_PREPARED)
+			got_prepared(j, &ev);
+		break;
+	case CTM_HO_FRAME_STARTED:
+		ev.type = CTM_HO_EV_STARTED;
+		if (!j->result->downtime_ns)
+			j->result->downtime_ns = ktime_to_ns(ktime_sub(ktime_get(), j->t_freeze));
+		break;
+	default:
+		fail(j, -EPROTO, "the destination sent a frame that makes no sense here");
+		return;
+	}
+	step(j, &ev);
+}
+
+static void lose_connection(struct journey *j, int err)
+{
+	if (!j->why[0] && j->m.state < CTM_HO_SRC_COMMITTED)
+		snprintf(j->why, sizeof(j->why), "the connection to %s broke: error %d",
+			 j->target.name, err);
+	ctm_conn_close(j->conn);
+	j->conn = NULL;
+	happen(j, CTM_HO_EV_CONN_LOST, -err);
+}
+
+static bool work_waits(struct journey *j)
+{
+	return READ_ONCE(j->todo.count);
+}
+
+/* nothing to do: wait for the destination, the clock, or a step made by others */
+static void wait_input(struct journey *j)
+{
+	struct ctm_ho_frame *f;
+	int ready;
+
+	if (j->conn) {
+		ready = ctm_conn_poll(j->conn, POLL_MS);
+		if (ready > 0) {
+			f = ctm_ho_recv(j->conn);
+			if (IS_ERR(f)) {
+				lose_connection(j, PTR_ERR(f));
+			} else {
+				take_frame(j, f);
+				kvfree(f);
+			}
+		} else if (ready < 0) {
+			lose_connection(j, ready);
+		}
+	} else {
+		wait_event_timeout(j->todo.wait, work_waits(j), msecs_to_jiffies(POLL_MS));
+	}
+	if (j->leader && !j->self && j->m.state < CTM_HO_SRC_COMMITTED &&
+	    fatal_signal_pending(j->leader)) {
+		strscpy(j->why, "the process was killed", sizeof(j->why));
+		happen(j, CTM_HO_EV_COPY_DIED, ESRCH);
+	}
+	if (j->m.deadline && ktime_get_ns() >= j->m.deadline) {
+		if (!j->why[0])
+			snprintf(j->why, sizeof(j->why), "%s did not answer in time", j->target.name);
+		happen(j, CTM_HO_EV_TIMER, ETIMEDOUT);
+	}
+	if (!ctm_node_is_up())
+		happen(j, CTM_HO_EV_CANCEL, ENETDOWN);
+}
+
+/* what would stop it, before anything is disturbed */
+static int preflight(struct journey *j)
+{
+	struct ctm_explain_ctx x = { .p = j->p, .leader = j->leader, .at_home = ctm_process_is_home(j->p) };
+	int err;
+
+	x.room = CTM_CALL_MAX;
+	x.buf = kvmalloc(x.room, GFP_KERNEL_ACCOUNT);
+	if (!x.buf)
+		return -ENOMEM;
+	err = ctm_explain_process(&x);
+	if (!err && x.blockers) {
+		strscpy(j->why, x.first, sizeof(j->why));
+		err = -EOPNOTSUPP;
+	}
+	kvfree(x.buf);
+	return err ? err : ctm_abi_compatible(ctm_abi_self(), &j->target.abi, j->why);
+}
+
+static void set_state(struct ctm_process *p, enum ctm_state state)
+{
+	spin_lock(&p->lock);
+	if (p->state != CTM_STATE_ENDED)
+		p->state = state;
+	spin_unlock(&p->lock);
+}
+
+static void drive(struct journey *j)
+{
+	enum ctm_ho_action a;
+
+	happen(j, CTM_HO_EV_START, 0);
+	for (;;) {
+		a = ctm_todo_next(&j->todo);
+		if (a)
+			act(j, a);
+		else if (ctm_ho_source_over(&j->m))
+			break;
+		else
+			wait_input(j);
+	}
+}
+
+static void run(struct journey *j)
+{
+	struct ctm_process *p = j->p;
+	int err;
+
+	mutex_lock(&p->journey);
+	j->holds = true;
+	err = p->here ? 0 : -ESRCH;
+	if (!err)
+		err = preflight(j);
+	if (!err)
+		err = ctm_outcome_reserve(&j->m.id, true);
+	if (err) {
+		if (!j->why[0])
+			snprintf(j->why, sizeof(j->why), "cannot begin: error %d", err);
+		report(j, err);
+	} else {
+		set_state(p, CTM_STATE_MOVING);
+		drive(j);
+		if (p->here)
+			set_state(p, CTM_STATE_RUNNING);
+	}
+	if (j->holds)
+		mutex_unlock(&p->journey);
+	spin_lock(&p->lock);
+	p->under_way = NULL;
+	spin_unlock(&p->lock);
+	if (!err && !p->here && !ctm_process_is_home(p) && j->m.state == CTM_HO_SRC_RELEASED)
+		ctm_process_forget(p);
+	ctm_event_process(CTM_EV_MOVED, p->gpid, j->target.id, j->err ? j->why : "moved");
+	complete_all(&j->done);
+}
+
+static void run_work(struct work_struct *work)
+{
+	struct journey *j = container_of(work, struct journey, work);
+
+	run(j);
+	journey_put(j);			/* the work's, that of p->under_way */
+}
+
+/* ---- starting one ---- */
+
+static int choose_target(struct ctm_process *p, const char *name, struct ctm_peer_info *out, char *why)
+{
+	struct ctm_peer_info pi;
+	unsigned int i, n;
+	u32 ids[128];
+	char text[CTM_REASON_MAX];
+
+	if (!strcmp(name, "home")) {
+		if (!ctm_peer_by_id(CTM_GPID_NODE(p->gpid), out))
+			goto found;
+		strscpy(why, "its home is not known here", CTM_REASON_MAX);
+		return -EHOSTUNREACH;
+	}
+	if (name[0] && strcmp(name, "any")) {
+		if (!ctm_peer_by_name(name, out))
+			goto found;
+		snprintf(why, CTM_REASON_MAX, "%s: no such node (see continuumctl peers)", name);
+		return -EHOSTUNREACH;
+	}
+	memset(out, 0, sizeof(*out));
+	n = ctm_peers(ids, ARRAY_SIZE(ids));
+	for (i = 0; i < n; i++)
+		if (!ctm_peer_by_id(ids[i], &pi) && pi.accepting &&
+		    !ctm_abi_compatible(ctm_abi_self(), &pi.abi, text) && pi.free_mib >= out->free_mib)
+			*out = pi;
+	if (out->id)
+		return 0;
+	strscpy(why, "no other node can take it (see continuumctl peers)", CTM_REASON_MAX);
+	return -EXDEV;
+found:
+	if (out->id == ctm_node_id()) {
+		snprintf(why, CTM_REASON_MAX, "it runs on %s already", out->name);
+		return -EINVAL;
+	}
+	if (out->state == CTM_PEER_DEAD || out->state == CTM_PEER_LEFT) {
+		snprintf(why, CTM_REASON_MAX, "%s does not answer", out->name);
+		return -EHOSTUNREACH;
+	}
+	return 0;
+}
+
+static struct journey *journey_new(struct ctm_process *p, const struct ctm_caller *by)
+{
+	struct journey *j;
+
+	if (atomic_inc_return(&journeys) > JOURNEYS_MAX) {
+		atomic_dec(&journeys);
+		return ERR_PTR(-EBUSY);
+	}
+	j = kzalloc(sizeof(*j), GFP_KERNEL_ACCOUNT);
+	if (!j) {
+		atomic_dec(&journeys);
+		return ERR_PTR(-ENOMEM);
+	}
+	kref_init(&j->ref);
+	ctm_process_get(p);
+	j->p = p;
+	j->by = *by;
+	ctm_todo_init(&j->todo);
+	init_completion(&j->done);
+	INIT_WORK(&j->work, run_work);
+	j->t_call = ktime_get();
+	j->sink.record = sink_record;
+	j->sink.pages = sink_pages;
+	/* all that an abort or a commit will need is had before anything is frozen */
+	j->result = kzalloc(sizeof(*j->result), GFP_KERNEL_ACCOUNT);
+	j->cap.buf = kvmalloc(CTM_REC_MAX, GFP_KERNEL_ACCOUNT);
+	j->pending = kvcalloc(CTM_HO_PENDING_MAX, sizeof(*j->pending), GFP_KERNEL_ACCOUNT);
+	j->commit = kvmalloc(CTM_HO_COMMIT_BYTES_MAX, GFP_KERNEL_ACCOUNT);
+	j->leader = ctm_process_leader(p);
+	j->cap.p = p;
+	j->cap.sink = &j->sink;
+	j->cap.leader = j->leader;
+	j->cap.why = j->why;
+	if (j->result && j->cap.buf && j->pending && j->commit && j->leader)
+		return j;
+	journey_put(j);
+	return ERR_PTR(-ENOMEM);
+}
+
+/* one journey at a time; an arrival that the source has not released yet is one */
+static int enter(struct journey *j)
+{
+	struct ctm_process *p = j->p;
+	struct ctm_ho_id id = {
+		.gpid = p->gpid,
+		.src_boot = ctm_node_boot(),
+		.dst_boot = j->target.boot,
+	};
+	int err = 0;
+
+	spin_lock(&p->lock);
+	if (!p->here)
+		err = -ESRCH;
+	else if (p->under_way || p->arriving)
+		err = -EBUSY;
+	else if (p->state == CTM_STATE_SUSPENDED)
+		err = -EINVAL;
+	if (!err) {
+		id.epoch = p->epoch;
+		id.attempt = ++p->attempt;
+		p->under_way = j;
+	}
+	spin_unlock(&p->lock);
+	ctm_ho_source_init(&j->m, &id);
+	return err;
+}
+
+static int migrate_here(struct ctm_process *p, const char *node, const struct ctm_caller *by, bool self,
+			struct ctm_migrate *out)
+{
+	struct journey *j;
+	bool killed;
+	int err = self ? 0 : ctm_may_act(p, by);
+
+	if (err) {
+		strscpy(out->reason, "only its owner or root may move it", sizeof(out->reason));
+		return err;
+	}
+	j = journey_new(p, by);
+	if (IS_ERR(j))
+		return PTR_ERR(j);
+	j->self = self;
+	j->cap.self = self;
+	err = choose_target(p, node, &j->target, out->reason);
+	if (err)
+		goto out_put;
+	err = enter(j);
+	if (err) {
+		strscpy(out->reason, err == -EBUSY ? "another journey of it is under way" :
+			err == -EINVAL ? "it is suspended: continuumctl resume it first" :
+			"it does not run here", sizeof(out->reason));
+		goto out_put;
+	}
+	if (self) {
+		run(j);
+	} else {
+		kref_get(&j->ref);
+		queue_work(workers, &j->work);
+		if (wait_for_completion_interruptible(&j->done)) {
+			err = -EINTR;	/* it goes on without us */
+			goto out_put;
+		}
+	}
+	err = j->err;
+	killed = j->killed;
+	out->downtime_ns = j->result->downtime_ns;
+	out->total_ns = j->result->total_ns;
+	out->bytes = j->result->bytes;
+	strscpy(out->node, j->target.name, sizeof(out->node));
+	strscpy(out->reason, err ? j->why : "", sizeof(out->reason));
+	if (killed)			/* this is the copy that was left behind */
+		send_sig(SIGKILL, current, 1);
+out_put:
+	journey_put(j);
+	return err;
+}
+
+/* ---- from any node ---- */
+
+struct migrate_call {
+	struct ctm_route route;
+	char node[CTM_NAME_MAX];
+};
+
+static int serve_migrate(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
+{
+	struct migrate_call c;
+	struct ctm_migrate *out = resp;
+	struct ctm_process *p;
+	int err;
+
+	if (len != sizeof(c) || *resp_len < sizeof(*out))
+		return -EBADMSG;
+	memcpy(&c, req, sizeof(c));
+	c.node[CTM_NAME_MAX - 1] = 0;
+	err = ctm_route_pass(CTM_CALL_MIGRATE, req, len, resp, resp_len, &p, MIGRATE_CALL_MS);
+	if (err != 1)
+		return err;
+	memset(out, 0, sizeof(*out));
+	*resp_len = sizeof(*out);
+	err = migrate_here(p, c.node, &c.route.by, false, out);
+	ctm_process_put(p);
+	return err;
+}
+
+static int migrate_self(struct ctm_migrate *arg)
+{
+	struct ctm_process *p = ctm_process_of_task(current);
+	struct ctm_caller by;
+	int err;
+
+	if (!p)
+		return -ESRCH;
+	ctm_caller_current(&by);
+	err = migrate_here(p, arg->node, &by, true, arg);
+	ctm_process_put(p);
+	return err;
+}
+
+int ctm_migrate(struct ctm_migrate *arg)
+{
+	struct migrate_call c = { .route.gpid = arg->gpid };
+	struct ctm_migrate *out;
+	size_t len = sizeof(*out);
+	int err;
+
+	arg->node[CTM_NAME_MAX - 1] = 0;
+	if (!arg->gpid)
+		return migrate_self(arg);
+	out = kzalloc(sizeof(*out), GFP_KERNEL_ACCOUNT);
+	if (!out)
+		return -ENOMEM;
+	memcpy(c.node, arg->node, sizeof(c.node));
+	err = ctm_route(CTM_CALL_MIGRATE, &c, sizeof(c), out, &len, MIGRATE_CALL_MS);
+	if (len == sizeof(*out)) {
+		arg->downtime_ns = out->downtime_ns;
+		arg->total_ns = out->total_ns;
+		arg->bytes = out->bytes;
+		strscpy(arg->node, out->node, sizeof(arg->node));
+		strscpy(arg->reason, out->reason, sizeof(arg->reason));
+	}
+	kfree(out);
+	return err;
+}
+
+/* ---- explain ---- */
+
+struct explain_call {
+	struct ctm_route route;
+	char node[CTM_NAME_MAX];
+};
+
+struct explain_answer {
+	__u64 rss;
+	__u32 blockers;
+	__u32 needed;
+	char text[];
+};
+
+static int explain_here(struct ctm_process *p, const char *node, struct explain_answer *out, size_t room)
+{
+	struct ctm_explain_ctx x = { .p = p, .buf = out->text, .room = room - sizeof(*out),
+				     .at_home = ctm_process_is_home(p) };
+	struct ctm_peer_info target;
+	struct ctm_info info;
+	char why[CTM_REASON_MAX];
+	int err;
+
+	x.leader = ctm_process_leader(p);
+	if (!x.leader)
+		return -ESRCH;
+	err = ctm_explain_process(&x);
+	if (!err && node[0]) {
+		if (choose_target(p, node, &target, why) ||
+		    ctm_abi_compatible(ctm_abi_self(), &target.abi, why))
+			ctm_stop(&x, "%s", why);
+	}
+	put_task_struct(x.leader);
+	ctm_process_info(p, &info);
+	out->rss = info.rss;
+	out->blockers = x.blockers;
+	out->needed = x.len;
+	return err;
+}
+
+static int serve_explain(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
+{
+	struct explain_call c;
+	struct explain_answer *out = resp;
+	struct ctm_process *p;
+	int err;
+
+	if (len != sizeof(c) || *resp_len < sizeof(*out))
+		return -EBADMSG;
+	memcpy(&c, req, sizeof(c));
+	c.node[CTM_NAME_MAX - 1] = 0;
+	err = ctm_route_pass(CTM_CALL_EXPLAIN, req, len, resp, resp_len, &p, CTM_ROUTE_MS);
+	if (err != 1)
+		return err;
+	memset(out, 0, sizeof(*out));
+	err = ctm_may_act(p, &c.route.by);
+	if (!err)
+		err = explain_here(p, c.node, out, *resp_len);
+	*resp_len = sizeof(*out) + min_t(size_t, out->needed, *resp_len - sizeof(*out));
+	ctm_process_put(p);
+	return err;
+}
+
+int ctm_explain(struct ctm_explain *arg)
+{
+	struct explain_call c = { .route.gpid = arg->gpid };
+	struct explain_answer *out;
+	size_t len = CTM_CALL_MAX, text;
+	int err;
+
+	if (arg->buf_len > CTM_CALL_MAX)
+		return -EINVAL;
+	arg->node[CTM_NAME_MAX - 1] = 0;
+	memcpy(c.node, arg->node, sizeof(c.node));
+	out = kvzalloc(len, GFP_KERNEL_ACCOUNT);
+	if (!out)
+		return -ENOMEM;
+	err = ctm_route(CTM_CALL_EXPLAIN, &c, sizeof(c), out, &len, CTM_ROUTE_MS);
+	if (err || len < sizeof(*out))
+		goto out;
+	text = min_t(size_t, len - sizeof(*out), arg->buf_len);
+	if (copy_to_user(u64_to_user_ptr(arg->buf), out->text, text))
+		err = -EFAULT;
+	arg->needed = out->needed;
+	arg->blockers = out->blockers;
+	arg->rss_bytes = out->rss;
+out:
+	kvfree(out);
+	return err;
+}
+
+/* ---- a QUERY of the destination ---- */
+
+int ctm_journey_query(const struct ctm_ho_id *id, const struct ctm_ho_query *q,
+		      enum ctm_ho_outcome_type *outcome, void *commit, size_t *commit_len)
+{
+	struct ctm_ho_event ev = {
+		.type = CTM_HO_EV_QUERY, .id = *id,
+		.outcome = le32_to_cpu(q->outcome), .boot = le64_to_cpu(q->boot),
+	};
+	size_t room = *commit_len;
+	struct ctm_process *p = ctm_process_find(id->gpid);
+	struct journey *j = NULL;
+	int err = -ENOENT;
+
+	*commit_len = 0;
+	if (!p)
+		return -ENOENT;
+	spin_lock(&p->lock);
+	if (p->under_way && kref_get_unless_zero(&p->under_way->ref))
+		j = p->under_way;
+	spin_unlock(&p->lock);
+	if (!j)
+		goto out;
+	if (ctm_ho_id_equal(&j->m.id, id)) {
+		step(j, &ev);
+		mutex_lock(&j->todo.lock);
+		*outcome = ctm_ho_source_outcome(&j->m);
+		if (*outcome == CTM_HO_COMMITTED && j->commit_len <= room) {
+			memcpy(commit, j->commit, j->commit_len);
+			*commit_len = j->commit_len;
+		}
+		mutex_unlock(&j->todo.lock);
+		err = 0;
+	}
+	journey_put(j);
+out:
+	ctm_process_put(p);
+	return err;
+}
+
+int ctm_journey_init(void)
+{
+	workers = alloc_workqueue("continuum", WQ_UNBOUND, JOURNEYS_MAX);
+	if (!workers)
+		return -ENOMEM;
+	ctm_call_handler(CTM_CALL_CONSENT, serve_consent);
+	ctm_call_handler(CTM_CALL_MIGRATE, serve_migrate);
+	ctm_call_handler(CTM_CALL_EXPLAIN, serve_explain);
+	return 0;
+}
+
+void ctm_journey_exit(void)
+{
+	ctm_call_handler(CTM_CALL_EXPLAIN, NULL);
+	ctm_call_handler(CTM_CALL_MIGRATE, NULL);
+	ctm_call_handler(CTM_CALL_CONSENT, NULL);
+	destroy_workqueue(workers);	/* waits for the journeys under way */
+}

@@ -1,0 +1,1180 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * land.c - the destination's side of a handoff
+ *
+ * Who holds a struct ctm_landing: the keeper's file (from LAND to its release)
+ * and the serve thread of the connection (from OFFER to the end).  What is to be
+ * done is decided by core/handoff.c, stepped under todo.lock; the serve thread
+ * does it.  While the restorer builds it alone receives from the connection, and
+ * the serve thread only waits (`reading` says that it is inside).
+ */
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/poll.h>
+#include <linux/ptrace.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "capture.h"
+#include "clock.h"
+#include "compat/compat.h"
+#include "courier.h"
+#include "handoff_io.h"
+#include "land.h"
+#include "netlink.h"
+#include "rfile.h"
+#include "term.h"
+
+#define IO_MS		15000
+#define POLL_MS		200
+#define ROOM_SPARE	(16ul << 20)	/* memory that a landing must leave free */
+#define GO_MS		10000
+#define ABORT_DRAIN_MS	3000
+
+enum verdict { UNDECIDED, GO, ABORTED };
+
+struct ctm_landing {
+	struct kref ref;
+	struct list_head list;		/* landers_lock: waiting, or alive */
+	struct ctm_capsule capsule;
+	struct pid *keeper_pid;
+
+	struct ctm_todo todo;		/* its lock covers m and the fields up to the blank line */
+	struct ctm_ho_dest m;
+	unsigned int waiting;		/* threads in the last wait */
+	unsigned int gone;		/* threads that left it after GO */
+	bool end_read;
+	bool built;
+	bool closed;			/* the keeper's file is */
+	struct pid *leader;		/* of the restored process, seen in the last wait */
+
+	enum verdict verdict;		/* written once under todo.lock */
+	wait_queue_head_t wait;		/* for verdict, taken, gone */
+	bool taken;			/* an OFFER took this keeper, and HEAD has come */
+	struct ctm_conn *conn;		/* of the serve thread */
+	atomic_t reading;
+	struct ctm_process *p;
+	bool p_is_new;
+	u32 source;
+	struct ctm_ho_offer offer;
+	struct ctm_ho_begin begin;
+	struct ctm_rec_head head;
+	struct ctm_image_state check;	/* the restorer's (one reader) */
+	u64 raw_left;			/* bytes of pages still to be read */
+	struct ctm_ho_commit *commit;
+	size_t commit_len;
+	struct ctm_keeper *keeper;	/* once GO */
+	void *buf;			/* CTM_REC_MAX */
+	int error;
+	char why[CTM_REASON_MAX];
+};
+
+static LIST_HEAD(waiting_landers);
+static LIST_HEAD(live_landings);
+static DEFINE_MUTEX(landers_lock);	/* both lists */
+
+static void landing_free(struct kref *ref)
+{
+	struct ctm_landing *l = container_of(ref, struct ctm_landing, ref);
+
+	ctm_capsule_close(&l->capsule);
+	put_pid(l->keeper_pid);
+	put_pid(l->leader);
+	ctm_process_put(l->p);
+	kvfree(l->commit);
+	kvfree(l->buf);
+	kfree(l);
+}
+
+static void landing_put(struct ctm_landing *l)
+{
+	kref_put(&l->ref, landing_free);
+}
+
+/* ---- stepping the machine ---- */
+
+static int step(struct ctm_landing *l, struct ctm_ho_event *ev)
+{
+	struct ctm_ho_actions a;
+	int err;
+
+	ev->now = ktime_get_ns();
+	mutex_lock(&l->todo.lock);
+	err = ctm_ho_dest_step(&l->m, ev, &a);
+	if (!err) {
+		ctm_outcome_set(&l->m.id, false, ctm_ho_dest_outcome(&l->m));
+		ctm_todo_add(&l->todo, &a);
+	}
+	mutex_unlock(&l->todo.lock);
+	return err;
+}
+
+static void happen(struct ctm_landing *l, enum ctm_ho_event_type type, int error)
+{
+	struct ctm_ho_event ev = { .type = type, .error = error };
+
+	step(l, &ev);
+}
+
+static void fail(struct ctm_landing *l, int error, const char *why)
+{
+	mutex_lock(&l->todo.lock);
+	if (!l->why[0]) {
+		strscpy(l->why, why, sizeof(l->why));
+		l->error = error;
+	}
+	mutex_unlock(&l->todo.lock);
+	happen(l, CTM_HO_EV_FAILED, error);
+}
+
+/* ---- keepers that wait ---- */
+
+static struct ctm_landing *landing_new(int cgroup_fd)
+{
+	struct ctm_landing *l = kzalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!l)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&l->ref);
+	INIT_LIST_HEAD(&l->list);
+	ctm_todo_init(&l->todo);
+	init_waitqueue_head(&l->wait);
+	l->keeper_pid = get_pid(task_tgid(current));
+	l->buf = kvmalloc(CTM_REC_MAX, GFP_KERNEL_ACCOUNT);
+	err = l->buf ? ctm_capsule_open(cgroup_fd, &l->capsule) : -ENOMEM;
+	if (err) {
+		landing_put(l);
+		return ERR_PTR(err);
+	}
+	return l;
+}
+
+/* off the list of waiting keepers; false: an OFFER was faster */
+static bool stop_waiting(struct ctm_landing *l)
+{
+	bool was;
+
+	mutex_lock(&landers_lock);
+	was = !list_empty(&l->list) && !l->m.id.gpid;
+	if (was)
+		list_del_init(&l->list);
+	mutex_unlock(&landers_lock);
+	return was;
+}
+
+struct ctm_landing *ctm_land_wait(struct ctm_land *arg)
+{
+	struct ctm_landing *l = landing_new(arg->cgroup_fd);
+	int err;
+
+	if (IS_ERR(l))
+		return l;
+	mutex_lock(&landers_lock);
+	list_add_tail(&l->list, &waiting_landers);
+	mutex_unlock(&landers_lock);
+
+	err = wait_event_interruptible(l->wait, READ_ONCE(l->taken) ||
+				       READ_ONCE(l->verdict) == ABORTED);
+	if (err && stop_waiting(l))
+		goto out_put;
+	if (err) {			/* taken, but not to the end: HEAD is not there yet */
+		fail(l, EINTR, "the keeper was interrupted");
+		goto out_put;
+	}
+	if (!READ_ONCE(l->taken)) {
+		err = -ECONNABORTED;
+		goto out_put;
+	}
+	arg->flags = l->head.flags;
+	arg->pid = l->head.leader;
+	arg->threads = l->head.threads;
+	arg->uid = l->head.uid;
+	arg->mono_off_ns = le64_to_cpu(l->begin.mono_off_ns);
+	arg->boot_off_ns = le64_to_cpu(l->begin.boot_off_ns);
+	arg->gpid = l->head.gpid;
+	arg->hole = l->head.hole;
+	arg->hole_len = l->head.hole_len;
+	return l;
+
+out_put:
+	landing_put(l);
+	return ERR_PTR(err);
+}
+
+unsigned int ctm_landers_waiting(void)
+{
+	struct ctm_landing *l;
+	unsigned int n = 0;
+
+	mutex_lock(&landers_lock);
+	list_for_each_entry(l, &waiting_landers, list)
+		n++;
+	mutex_unlock(&landers_lock);
+	return n;
+}
+
+static struct ctm_landing *take_lander(const struct ctm_ho_id *id)
+{
+	struct ctm_landing *l;
+
+	mutex_lock(&landers_lock);
+	l = list_first_entry_or_null(&waiting_landers, struct ctm_landing, list);
+	if (l) {
+		kref_get(&l->ref);
+		ctm_ho_dest_init(&l->m, id);
+		list_move_tail(&l->list, &live_landings);
+	}
+	mutex_unlock(&landers_lock);
+	return l;
+}
+
+/* ---- the restorer's calls ---- */
+
+/* the connection is ours while the image comes; false: it is not, any more */
+static bool reader_enter(struct ctm_landing *l)
+{
+	atomic_inc(&l->reading);
+	smp_mb__after_atomic();		/* pairs with the serve thread's verdict, then reading */
+	if (READ_ONCE(l->verdict) == UNDECIDED && l->conn)
+		return true;
+	if (atomic_dec_and_test(&l->reading))
+		wake_up_all(&l->wait);
+	return false;
+}
+
+static void reader_leave(struct ctm_landing *l)
+{
+	if (atomic_dec_and_test(&l->reading))
+		wake_up_all(&l->wait);
+}
+
+/* the image never decides what it may be here */
+static int bound_creds(struct ctm_landing *l, const struct ctm_rec_creds *c)
+{
+	u32 uid = le32_to_cpu(l->offer.uid), gid = le32_to_cpu(l->offer.gid);
+	bool root = !c->ruid || !c->euid || !c->suid || !c->fsuid || c->cap_permitted ||
+		    c->cap_effective || c->cap_ambient;
+
+	if (c->ruid != uid || c->rgid != gid) {
+		fail(l, EPERM, "the image claims another user than the offer");
+		return -EPERM;
+	}
+	if (root && !ctm_node_allow_root()) {
+		fail(l, EPERM, "processes of root may not land here (allow_root)");
+		return -EPERM;
+	}
+	return 0;
+}
+
+static int take_abort(struct ctm_landing *l, const struct ctm_rec *rec)
+{
+	size_t n = min_t(size_t, rec->len, sizeof(l->why) - 1);
+
+	mutex_lock(&l->todo.lock);
+	memcpy(l->why, rec + 1, n);
+	l->why[n] = 0;
+	l->error = ECANCELED;
+	mutex_unlock(&l->todo.lock);
+	happen(l, CTM_HO_EV_ABORT, ECANCELED);	/* of this attempt: same connection */
+	return -ECONNABORTED;
+}
+
+/* one record from the connection into l->buf, judged.  Return: its bytes or -errno */
+static int next_record(struct ctm_landing *l)
+{
+	struct ctm_rec *rec = l->buf;
+	const char *why;
+	char text[CTM_REASON_MAX];
+	int err = ctm_conn_recv(l->conn, rec, sizeof(*rec));
+
+	if (err)
+		goto lost;
+	if (rec->len > CTM_REC_MAX - sizeof(*rec)) {
+		why = "longer than any record";
+		goto bad;
+	}
+	if (rec->len) {
+		err = ctm_conn_recv(l->conn, rec + 1, rec->len);
+		if (err)
+			goto lost;
+	}
+	if (rec->type == CTM_REC_ABORT)
+		return take_abort(l, rec);
+	err = ctm_image_check(&l->check, rec, sizeof(*rec) + rec->len, &why);
+	if (err)
+		goto bad;
+	if (rec->type == CTM_REC_CREDS) {
+		err = bound_creds(l, (void *)(rec + 1));
+		if (err)
+			return err;
+	}
+	return sizeof(*rec) + rec->len;
+bad:
+	ctm_count(CTM_CNT_BAD_IMAGE);
+	snprintf(text, sizeof(text), "bad image: record %llu of type %u: %s", l->check.records,
+		 rec->type, why);
+	fail(l, EBADMSG, text);
+	return -EBADMSG;
+lost:
+	happen(l, CTM_HO_EV_CONN_LOST, -err);
+	return -ECONNABORTED;
+}
+
+static void note_record(struct ctm_landing *l)
+{
+	const struct ctm_rec *rec = l->buf;
+	const struct ctm_rec_pages *pages = (const void *)(rec + 1);
+
+	if (rec->type == CTM_REC_PAGES)
+		l->raw_left = (u64)pages->count * CTM_PAGE;
+	if (rec->type == CTM_REC_END)
+		WRITE_ONCE(l->end_read, true);
+	happen(l, CTM_HO_EV_RECORD, 0);
+}
+
+int ctm_landing_record(struct ctm_landing *l, struct ctm_record *arg)
+{
+	int n;
+
+	if (arg->buf_len < CTM_REC_MAX || l->raw_left)
+		return -EINVAL;
+	if (l->end_read)
+		return -ENODATA;
+	if (!reader_enter(l))
+		return -ECONNABORTED;
+	n = next_record(l);
+	if (n > 0)
+		note_record(l);
+	reader_leave(l);
+	if (n < 0)
+		return n;
+	arg->len = n;
+	return copy_to_user(u64_to_user_ptr(arg->buf), l->buf, n) ? -EFAULT : 0;
+}
+
+ssize_t ctm_landing_read(struct ctm_landing *l, struct iov_iter *to)
+{
+	size_t n = min_t(u64, iov_iter_count(to), l->raw_left);
+	int err;
+
+	if (!n)
+		return 0;
+	if (!reader_enter(l))
+		return -ECONNABORTED;
+	iov_iter_truncate(to, n);
+	err = ctm_conn_recv_iter(l->conn, to);
+	if (!err) {
+		l->raw_left -= n;
+		happen(l, CTM_HO_EV_RECORD, 0);
+	} else if (err != -EFAULT) {
+		happen(l, CTM_HO_EV_CONN_LOST, -err);
+	}
+	reader_leave(l);
+	return err ? err : n;
+}
+
+int ctm_landing_file(struct ctm_landing *l, struct ctm_land_file *arg)
+{
+	int fd = -ECONNABORTED;
+
+	if (reader_enter(l)) {
+		fd = ctm_rfile_install(l->p, arg->handle, arg->oflags);
+		reader_leave(l);
+	}
+	if (fd < 0)
+		return fd;
+	arg->fd = fd;
+	return 0;
+}
+
+int ctm_landing_fail(struct ctm_landing *l, struct ctm_land_fail *arg)
+{
+	arg->reason[CTM_REASON_MAX - 1] = 0;
+	if (!arg->error || arg->error > 4095 || arg->pad)
+		return -EINVAL;
+	fail(l, arg->error, arg->reason);
+	return 0;
+}
+
+/* ---- the last wait ---- */
+
+#define USER_FLAGS	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | \
+			 X86_EFLAGS_SF | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_OF | \
+			 X86_EFLAGS_RF | X86_EFLAGS_AC | X86_EFLAGS_ID | X86_EFLAGS_NT)
+
+static bool regs_good(const struct ctm_regs *r)
+{
+	return r->ip < TASK_SIZE_MAX && r->sp < TASK_SIZE_MAX && r->ds <= 0xffff && r->es <= 0xffff;
+}
+
+static void set_regs(const struct ctm_regs *r)
+{
+	struct pt_regs *to = task_pt_regs(current);
+
+	to->r15 = r->r15;
+	to->r14 = r->r14;
+	to->r13 = r->r13;
+	to->r12 = r->r12;
+	to->bp = r->bp;
+	to->bx = r->bx;
+	to->r11 = r->r11;
+	to->r10 = r->r10;
+	to->r9 = r->r9;
+	to->r8 = r->r8;
+	to->cx = r->cx;
+	to->dx = r->dx;
+	to->si = r->si;
+	to->di = r->di;
+	to->ip = r->ip;
+	to->sp = r->sp;
+	to->flags = (to->flags & ~USER_FLAGS) | (r->flags & USER_FLAGS);
+	to->orig_ax = -1;		/* not in a system call: nothing to restart */
+}
+
+/* ns from now until @deadline of a clock, as this process sees it */
+static s64 time_left(u32 clock, s64 deadline)
+{
+	s64 mono, boot, now;
+
+	ctm_clock_offsets(current, &mono, &boot);
+	switch (clock) {
+	case CLOCK_REALTIME:
+	case CLOCK_TAI:
+		now = ktime_get_real_ns();
+		break;
+	case CLOCK_BOOTTIME:
+		now = ktime_get_boottime_ns() + boot;
+		break;
+	default:
+		now = ktime_get_ns() + mono;
+	}
+	return max_t(s64, deadline - now, 1);
+}
+
+/*
+ * An interrupted call goes on with the time that is left.  Its timeout is
+ * rewritten below the red zone of its stack, where a signal's frame might come
+ * to lie: by then the call has read it.
+ */
+static int rewrite_timeout(struct ctm_land_thread *t)
+{
+	s64 left = time_left(t->restart_clock, t->deadline_ns);
+	struct __kernel_timespec ts;
+	u64 at = (t->regs.sp - 128 - sizeof(ts)) & ~15ull;
+
+	if (t->restart == CTM_RESTART_POLL) {
+		t->regs.dx = min_t(u64, DIV_ROUND_UP_ULL(left, NSEC_PER_MSEC), INT_MAX);
+		return 0;
+	}
+	ts.tv_sec = div_s64_rem(left, NSEC_PER_SEC, &(s32){ 0 });
+	ts.tv_nsec = left - ts.tv_sec * NSEC_PER_SEC;
+	if (copy_to_user((void __user *)at, &ts, sizeof(ts)))
+		return -EFAULT;
+	if (t->restart == CTM_RESTART_FUTEX)
+		t->regs.r10 = at;
+	else if (t->regs.ax == __NR_nanosleep)
+		t->regs.di = at;
+	else
+		t->regs.dx = at;
+	return 0;
+}
+
+static int is_file(const void *want, struct file *f, unsigned int fd)
+{
+	return f == want ? fd + 1 : 0;
+}
+
+/* the last thread to leave takes the restorer with it */
+static void leave_restorer(struct ctm_landing *l, struct file *file)
+{
+	int fd = iterate_fd(current->files, 0, is_file, file);
+
+	vm_munmap(l->head.hole, l->head.hole_len);
+	if (fd)
+		close_fd(fd - 1);
+}
+
+static loff_t go(struct ctm_landing *l, struct file *file, struct ctm_land_thread *t)
+{
+	sigset_t mask;
+	bool last;
+
+	if (t->restart != CTM_RESTART_NONE && rewrite_timeout(t))
+		t->restart = CTM_RESTART_NONE;	/* no stack there: the time begins anew */
+	set_regs(&t->regs);
+	memcpy(&mask, &t->sigmask, sizeof(t->sigmask));
+	sigdelsetmask(&mask, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+
+	/* no thread returns into the restorer, so it may go while others are here */
+	mutex_lock(&l->todo.lock);
+	last = ++l->gone == l->head.threads;
+	mutex_unlock(&l->todo.lock);
+	if (last)
+		leave_restorer(l, file);
+	wake_up_all(&l->wait);
+	return t->regs.ax;
+}
+
+/* one more thread is here; the last makes it PREPARED */
+static void arrive(struct ctm_landing *l)
+{
+	bool built;
+
+	mutex_lock(&l->todo.lock);
+	if (!l->leader)
+		l->leader = get_pid(task_tgid(current));
+	l->waiting++;
+	built = l->waiting == l->head.threads && l->end_read && !l->built;
+	l->built |= built;
+	mutex_unlock(&l->todo.lock);
+	if (built)
+		happen(l, CTM_HO_EV_BUILT, 0);
+}
+
+loff_t ctm_landing_seek(struct ctm_landing *l, struct file *file, loff_t arg)
+{
+	struct ctm_land_thread t;
+	int err;
+	loff_t ret;
+
+	if (copy_from_user(&t, u64_to_user_ptr(arg), sizeof(t)))
+		return -EFAULT;
+	if (!regs_good(&t.regs) || t.restart > CTM_RESTART_FUTEX)
+		return -EINVAL;
+	get_file(file);			/* leave_restorer() closes the caller's descriptor */
+	arrive(l);
+	err = wait_event_killable(l->wait, READ_ONCE(l->verdict) != UNDECIDED);
+	if (err) {
+		fail(l, ESRCH, "a restored thread was killed");
+		ret = err;
+	} else if (READ_ONCE(l->verdict) == ABORTED) {
+		ret = -ECONNABORTED;
+	} else {
+		ret = go(l, file, &t);
+	}
+	fput(file);
+	return ret;
+}
+
+/* ---- the keeper's file ---- */
+
+struct ctm_keeper *ctm_landing_keeper(struct ctm_landing *l)
+{
+	return smp_load_acquire(&l->keeper);
+}
+
+__poll_t ctm_landing_poll(struct ctm_landing *l, struct file *f, struct poll_table_struct *pt)
+{
+	struct ctm_keeper *k = ctm_landing_keeper(l);
+
+	if (k)
+		return ctm_keeper_poll(k, f, pt);
+	poll_wait(f, &l->wait, pt);
+	k = ctm_landing_keeper(l);
+	if (k)
+		return ctm_keeper_poll(k, f, pt);
+	return READ_ONCE(l->verdict) == ABORTED ? EPOLLHUP : 0;
+}
+
+void ctm_landing_close(struct ctm_landing *l)
+{
+	struct ctm_keeper *k;
+
+	mutex_lock(&l->todo.lock);
+	l->closed = true;
+	k = l->keeper;
+	mutex_unlock(&l->todo.lock);
+	if (k)
+		ctm_keeper_free(k);
+	else
+		fail(l, ESRCH, "the restorer died");
+	landing_put(l);
+}
+
+/* ---- the serve thread: judging an offer ---- */
+
+static int room_for(u64 rss, char *why)
+{
+	u64 room = (u64)si_mem_available() << PAGE_SHIFT;
+
+	if (rss + ROOM_SPARE <= room)
+		return 0;
+	snprintf(why, CTM_REASON_MAX, "%s: no room: needs %llu MiB, has %llu MiB", ctm_node_name(),
+		 rss >> 20, room >> 20);
+	return -EXDEV;
+}
+
+static int judge(const struct ctm_ho_offer *o, const struct ctm_peer_info *from, char *why)
+{
+	struct ctm_abi abi;
+
+	if (!ctm_node_accepting()) {
+		snprintf(why, CTM_REASON_MAX, "%s does not accept processes now", ctm_node_name());
+		return -EXDEV;
+	}
+	if (!o->uid && !ctm_node_allow_root()) {
+		snprintf(why, CTM_REASON_MAX, "%s: processes of root may not land there (allow_root)",
+			 ctm_node_name());
+		return -EXDEV;
+	}
+	ctm_ho_abi_get(&abi, &o->abi);
+	if (ctm_abi_compatible(&abi, ctm_abi_self(), why))
+		return -EXDEV;
+	return room_for(le64_to_cpu(o->rss), why);
+}
+
+/* the registry's entry: ours when it comes home, else a new one */
+static int enter_process(struct ctm_landing *l)
+{
+	struct ctm_process *p = ctm_process_find(l->m.id.gpid);
+
+	if (p && (p->here || p->ended)) {
+		ctm_process_put(p);
+		strscpy(l->why, "a process of that id is here", sizeof(l->why));
+		return -EEXIST;
+	}
+	if (!p) {
+		p = ctm_process_new(l->m.id.gpid);
+		if (IS_ERR(p))
+			return PTR_ERR(p);
+		p->host = l->source;
+		p->epoch = l->m.id.epoch;
+		l->p_is_new = true;
+	}
+	l->p = p;
+	p->flags = le32_to_cpu(l->offer.flags) & (CTM_ADOPT_TTY | CTM_ADOPT_PIN | CTM_ADOPT_LINGER);
+	return p->flags & CTM_ADOPT_TTY && !p->term ? ctm_term_create(p) : 0;
+}
+
+static void refuse(struct ctm_conn *c, const struct ctm_ho_id *id, int err, const char *why)
+{
+	ctm_count(CTM_CNT_HANDOFF_REFUSED);
+	ctm_ho_send_text(c, CTM_HO_FRAME_REFUSE, id, -err, why);
+}
+
+static int send_accept(struct ctm_landing *l, const void *idents, u64 mono_rx, u64 boot_rx)
+{
+	unsigned int n = le32_to_cpu(l->offer.nidents);
+	size_t len = sizeof(struct ctm_ho_accept) + (n + 7) / 8;
+	struct ctm_ho_accept *a;
+	unsigned long *bits;
+	int err = -ENOMEM;
+
+	bits = kvcalloc(BITS_TO_LONGS(n + 1), sizeof(long), GFP_KERNEL_ACCOUNT);
+	a = kvzalloc(len, GFP_KERNEL_ACCOUNT);
+	if (!bits || !a)
+		goto out;
+	err = ctm_idents_check(idents, le32_to_cpu(l->offer.ident_bytes), n, bits, l->why);
+	if (!err && l->why[0])
+		err = -EXDEV;		/* something that it needs is not here */
+	if (err)
+		goto out;
+	a->nidents = l->offer.nidents;
+	memcpy(a->bits, bits, (n + 7) / 8);
+	a->mono_rx = cpu_to_le64(mono_rx);
+	a->boot_rx = cpu_to_le64(boot_rx);
+	a->mono_tx = cpu_to_le64(ktime_get_ns());
+	a->boot_tx = cpu_to_le64(ktime_get_boottime_ns());
+	err = ctm_ho_send(l->conn, CTM_HO_FRAME_ACCEPT, &l->m.id, a, len, NULL, 0);
+out:
+	kvfree(a);
+	kvfree(bits);
+	return err;
+}
+
+/* from an OFFER to a landing; ACCEPT or REFUSE was sent.  NULL: not even that */
+static struct ctm_landing *consider(struct ctm_conn *c, const struct ctm_ho_frame *f, u64 mono_rx,
+				    u64 boot_rx)
+{
+	const struct ctm_ho_offer *o = (const void *)(f + 1);
+	struct ctm_ho_event ev = { .type = CTM_HO_EV_OFFER, .ok = true };
+	struct ctm_landing *l = NULL;
+	struct ctm_peer_info from;
+	char why[CTM_REASON_MAX] = "";
+	int err;
+
+	ctm_ho_frame_id(f, &ev.id);
+	err = ctm_peer_by_id(ctm_conn_peer(c), &from);
+	if (!err && (ev.id.src_boot != ctm_conn_peer_boot(c) || ev.id.dst_boot != ctm_node_boot()))
+		err = -ESTALE;
+	if (!err)
+		err = judge(o, &from, why);
+	if (err)
+		goto no;
+	l = take_lander(&ev.id);
+	if (!l) {
+		err = -EXDEV;
+		snprintf(why, sizeof(why), "%s: no restorer is ready (is continuumd running?)",
+			 ctm_node_name());
+		goto no;
+	}
+	l->conn = c;
+	l->source = from.id;
+	l->offer = *o;
+	err = ctm_outcome_reserve(&ev.id, false);
+	if (!err)
+		err = enter_process(l);
+	if (!err)
+		err = send_accept(l, o->idents, mono_rx, boot_rx);
+	strscpy(why, l->why[0] ? l->why : "cannot land", sizeof(why));
+no:
+	if (err)
+		refuse(c, &ev.id, err, why[0] ? why : "refused");
+	ev.ok = !err;
+	ev.error = -err;
+	if (l)
+		step(l, &ev);
+	return l;
+}
+
+/* ---- the serve thread: actions ---- */
+
+/* wait until the restorer does not touch the connection any more */
+static void expel_reader(struct ctm_landing *l)
+{
+	if (!l->conn)
+		return;
+	if (atomic_read(&l->reading))
+		ctm_conn_abort(l->conn);
+	wait_event(l->wait, !atomic_read(&l->reading));
+}
+
+static void set_verdict(struct ctm_landing *l, enum verdict v)
+{
+	mutex_lock(&l->todo.lock);
+	if (l->verdict == UNDECIDED)
+		WRITE_ONCE(l->verdict, v);
+	mutex_unlock(&l->todo.lock);
+	wake_up_all(&l->wait);
+}
+
+static void do_discard(struct ctm_landing *l)
+{
+	set_verdict(l, ABORTED);
+	expel_reader(l);
+	if (l->leader)
+		kill_pid(l->leader, SIGKILL, 1);
+	if (l->why[0])
+		pr_info("continuum: process %llx: landing given up: %s\n", l->m.id.gpid, l->why);
+	ctm_count(CTM_CNT_HANDOFF_ABORTED);
+}
+
+static void take_pending(struct ctm_landing *l)
+{
+	unsigned int i, n = le32_to_cpu(l->commit->npending);
+	struct ctm_rec_pending *v = l->commit->pending;
+
+	for (i = 0; i < n; i++)
+		kill_pid(l->leader, v[i].signo, 1);
+}
+
+/* COMMIT: from here on it runs here */
+static void do_release(struct ctm_landing *l)
+{
+	struct ctm_process *p = l->p;
+	struct ctm_keeper *k = ctm_keeper_new(p);
+	struct ctm_term_pos pos = {
+		.in_taken = le64_to_cpu(l->commit->term_in),
+		.out_sent = le64_to_cpu(l->commit->term_out),
+	};
+
+	if (!k) {			/* its pages were had for less: the OOM killer's doing */
+		do_discard(l);
+		return;
+	}
+	p->cpu_before_ns = le64_to_cpu(l->commit->cpu_ns);
+	p->hops = le32_to_cpu(l->offer.hops) + 1;
+	p->ttl = le32_to_cpu(l->offer.ttl);
+	p->attempt = 0;
+	p->arriving = true;
+	p->leaving_to = 0;
+	p->epoch = l->m.id.epoch + 1;
+	memcpy(p->comm, l->offer.comm, sizeof(p->comm));
+	p->comm[CTM_COMM_MAX - 1] = 0;
+	if (p->term)
+		ctm_term_set_pos(p, &pos);
+	ctm_process_host(p, l->leader, &l->capsule, k);
+	ctm_rfiles_here(p);
+	take_pending(l);
+
+	mutex_lock(&l->todo.lock);
+	smp_store_release(&l->keeper, k);
+	mutex_unlock(&l->todo.lock);
+	set_verdict(l, GO);
+	if (l->closed)			/* the keeper died this moment: nobody else frees k */
+		ctm_keeper_free(k);
+	else
+		ctm_keeper_post(p, CTM_EV_LANDED, 0);
+	wait_event_timeout(l->wait, READ_ONCE(l->gone) == l->head.threads, msecs_to_jiffies(GO_MS));
+	ctm_count(CTM_CNT_HANDOFF_IN);
+}
+
+struct moved_call {
+	__u64 gpid;
+	__u64 boot;
+	__u32 epoch;
+	__u32 hops;
+};
+
+static void moved_at_home(struct ctm_process *p, u32 host, u64 boot, u32 epoch, u32 hops)
+{
+	spin_lock(&p->lock);
+	if (epoch > p->epoch || (epoch == p->epoch && p->host == host)) {
+		p->host = host;
+		p->host_boot = boot;
+		p->epoch = epoch;
+		p->hops = hops;
+		p->leaving_to = 0;
+		if (!p->ended)
+			p->state = CTM_STATE_RUNNING;
+	}
+	spin_unlock(&p->lock);
+	ctm_term_moved(p);
+	ctm_deputy_post(p, CTM_EV_MOVED, host);
+}
+
+static int serve_moved(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
+{
+	const struct moved_call *c = req;
+	struct ctm_process *p;
+
+	*resp_len = 0;
+	if (len != sizeof(*c))
+		return -EBADMSG;
+	p = ctm_process_find(c->gpid);
+	if (!p)
+		return 0;		/* forgotten since */
+	if (ctm_process_is_home(p))
+		moved_at_home(p, from, c->boot, c->epoch, c->hops);
+	ctm_process_put(p);
+	return 0;
+}
+
+/* until home has it: signals and exits go by what home knows */
+static void do_tell_home(struct ctm_landing *l)
+{
+	struct ctm_process *p = l->p;
+	struct moved_call c = {
+		.gpid = p->gpid, .boot = ctm_node_boot(), .epoch = p->epoch, .hops = p->hops,
+	};
+	size_t none;
+	int err;
+
+	if (ctm_process_is_home(p)) {
+		ctm_term_moved(p);
+		ctm_deputy_post(p, CTM_EV_MOVED, ctm_node_id());
+		return;
+	}
+	do {
+		none = 0;
+		err = ctm_call(CTM_GPID_NODE(p->gpid), CTM_CALL_MOVED, &c, sizeof(c), NULL, &none, 2000);
+		if (err)
+			schedule_timeout_interruptible(HZ / 2);
+	} while (err && ctm_node_is_up() && READ_ONCE(p->here));
+}
+
+static void do_query(struct ctm_landing *l)
+{
+	struct ctm_ho_event ev = { .type = CTM_HO_EV_ANSWER, .id = l->m.id };
+	void *commit = NULL;
+	size_t len = 0;
+
+	if (ctm_ho_ask(l->source, &l->m.id, false, ctm_ho_dest_outcome(&l->m), &ev.outcome, &ev.boot,
+		       &commit, &len))
+		return;
+	if (commit && !l->commit) {
+		l->commit = commit;
+		l->commit_len = len;
+	} else {
+		kvfree(commit);
+	}
+	step(l, &ev);
+}
+
+static void do_send_abort(struct ctm_landing *l)
+{
+	char sink[256];
+
+	expel_reader(l);
+	if (!l->conn)
+		return;
+	if (ctm_ho_send_text(l->conn, CTM_HO_FRAME_ABORT, &l->m.id, l->error ?: ECANCELED,
+			     l->why[0] ? l->why : "aborted"))
+		return;
+	/* read on for a while: a close with unread data would reset our words away */
+	ctm_conn_set_timeout(l->conn, ABORT_DRAIN_MS);
+	while (!ctm_conn_recv(l->conn, sink, sizeof(sink)))
+		;
+}
+
+static void act(struct ctm_landing *l, enum ctm_ho_action a)
+{
+	switch (a) {
+	case CTM_HO_SEND_ACCEPT:
+	case CTM_HO_SEND_REFUSE:
+		break;			/* consider() did it */
+	case CTM_HO_BUILD:
+		WRITE_ONCE(l->taken, true);
+		wake_up_all(&l->wait);
+		break;
+	case CTM_HO_SEND_PREPARED:
+		ctm_ho_send(l->conn, CTM_HO_FRAME_PREPARED, &l->m.id, NULL, 0, NULL, 0);
+		break;
+	case CTM_HO_RELEASE:
+		do_release(l);
+		break;
+	case CTM_HO_SEND_STARTED:
+		ctm_ho_send(l->conn, CTM_HO_FRAME_STARTED, &l->m.id, NULL, 0, NULL, 0);
+		break;
+	case CTM_HO_TELL_HOME:
+		do_tell_home(l);
+		break;
+	case CTM_HO_DISCARD:
+		do_discard(l);
+		break;
+	case CTM_HO_KILL_COPY:
+		if (l->leader)
+			kill_pid(l->leader, SIGKILL, 1);
+		break;
+	case CTM_HO_QUERY_SOURCE:
+		do_query(l);
+		break;
+	case CTM_HO_SEND_ABORT:
+		do_send_abort(l);
+		break;
+	case CTM_HO_SETTLE:
+		if (l->p)
+			WRITE_ONCE(l->p->arriving, false);
+		break;
+	case CTM_HO_ENTER_LIMBO:
+		pr_warn("continuum: process %llx: landed copy in limbo: the source does not answer\n",
+			l->m.id.gpid);
+		break;
+	case CTM_HO_LEAVE_LIMBO:
+		break;
+	default:
+		WARN_ON_ONCE(1);	/* an action of the source */
+	}
+}
+
+/* ---- the serve thread: its loop ---- */
+
+static void take_begin(struct ctm_landing *l, const struct ctm_ho_frame *f, struct ctm_ho_event *ev)
+{
+	const struct ctm_rec *rec = l->buf;
+	int n;
+
+	l->begin = *(const struct ctm_ho_begin *)(f + 1);
+	n = next_record(l);
+	if (n < 0)
+		return;
+	if (rec->type != CTM_REC_HEAD) {
+		fail(l, EBADMSG, "bad image: it does not begin with HEAD");
+		return;
+	}
+	memcpy(&l->head, rec + 1, sizeof(l->head));
+	if (l->head.gpid != l->m.id.gpid || l->head.uid != le32_to_cpu(l->offer.uid) ||
+	    l->head.xstate_size != ctm_abi_self()->xstate_size) {
+		fail(l, EBADMSG, "bad image: HEAD does not match the offer");
+		return;
+	}
+	step(l, ev);
+}
+
+static void take_commit(struct ctm_landing *l, const struct ctm_ho_frame *f, struct ctm_ho_event *ev)
+{
+	struct task_struct *t = get_pid_task(l->leader, PIDTYPE_PID);
+	size_t len = le32_to_cpu(f->len);
+
+	if (!l->commit) {
+		l->commit = kvmalloc(len, GFP_KERNEL_ACCOUNT);
+		if (l->commit)
+			memcpy(l->commit, f + 1, len);
+		l->commit_len = len;
+	}
+	ev->dying = !l->commit || !t || fatal_signal_pending(t);
+	if (t)
+		put_task_struct(t);
+	step(l, ev);
+}
+
+static void take_frame(struct ctm_landing *l, const struct ctm_ho_frame *f)
+{
+	struct ctm_ho_event ev = {};
+
+	ctm_ho_frame_id(f, &ev.id);
+	switch (le16_to_cpu(f->type)) {
+	case CTM_HO_FRAME_BEGIN:
+		ev.type = CTM_HO_EV_BEGIN;
+		if (l->m.state == CTM_HO_DST_ACCEPTED && ctm_ho_id_equal(&ev.id, &l->m.id))
+			take_begin(l, f, &ev);
+		return;
+	case CTM_HO_FRAME_COMMIT:
+		ev.type = CTM_HO_EV_COMMIT;
+		if (ctm_ho_id_equal(&ev.id, &l->m.id) && l->leader)
+			take_commit(l, f, &ev);
+		return;
+	case CTM_HO_FRAME_RELEASED:
+		ev.type = CTM_HO_EV_RELEASED;
+		break;
+	case CTM_HO_FRAME_ABORT:
+		ev.type = CTM_HO_EV_ABORT;
+		ev.error = ctm_ho_text_get(f, l->why);
+		break;
+	default:
+		fail(l, EPROTO, "the source sent a frame that makes no sense here");
+		return;
+	}
+	step(l, &ev);
+}
+
+static bool work_waits(struct ctm_landing *l)
+{
+	return READ_ONCE(l->todo.count);
+}
+
+static void wait_input(struct ctm_landing *l)
+{
+	struct ctm_ho_frame *f;
+	int ready = 0;
+
+	/* while the image comes, the restorer is the one who receives */
+	if (l->conn && l->m.state != CTM_HO_DST_INCOMING) {
+		ready = ctm_conn_poll(l->conn, POLL_MS);
+		if (ready > 0) {
+			f = ctm_ho_recv(l->conn);
+			if (IS_ERR(f)) {
+				ready = PTR_ERR(f);
+			} else {
+				take_frame(l, f);
+				kvfree(f);
+			}
+		}
+		if (ready < 0) {
+			l->conn = NULL;	/* the transport closes it when we return */
+			happen(l, CTM_HO_EV_CONN_LOST, -ready);
+		}
+	} else {
+		wait_event_timeout(l->todo.wait, work_waits(l), msecs_to_jiffies(POLL_MS));
+	}
+	if (l->m.deadline && ktime_get_ns() >= l->m.deadline)
+		happen(l, CTM_HO_EV_TIMER, ETIMEDOUT);
+	if (!ctm_node_is_up())
+		happen(l, CTM_HO_EV_CANCEL, ENETDOWN);
+}
+
+static void drive(struct ctm_landing *l)
+{
+	enum ctm_ho_action a;
+
+	for (;;) {
+		a = ctm_todo_next(&l->todo);
+		if (a)
+			act(l, a);
+		else if (ctm_ho_dest_over(&l->m) || (l->m.state == CTM_HO_DST_STARTED &&
+						     !ctm_node_is_up()))
+			break;
+		else
+			wait_input(l);
+	}
+}
+
+static void serve(struct ctm_conn *c)
+{
+	struct ctm_landing *l;
+	struct ctm_ho_frame *f;
+	u64 mono_rx, boot_rx;
+
+	ctm_conn_set_timeout(c, IO_MS);
+	f = ctm_ho_recv(c);
+	if (IS_ERR(f))
+		return;
+	mono_rx = ktime_get_ns();
+	boot_rx = ktime_get_boottime_ns();
+	l = le16_to_cpu(f->type) == CTM_HO_FRAME_OFFER ? consider(c, f, mono_rx, boot_rx) : NULL;
+	kvfree(f);
+	if (!l)
+		return;
+	drive(l);
+	set_verdict(l, ABORTED);	/* nothing if it was GO */
+	expel_reader(l);
+	if (l->verdict == ABORTED && l->p) {
+		ctm_rfiles_ended(l->p);
+		if (l->p_is_new)
+			ctm_process_forget(l->p);
+	}
+	l->conn = NULL;
+	mutex_lock(&landers_lock);
+	list_del_init(&l->list);
+	mutex_unlock(&landers_lock);
+	landing_put(l);
+}
+
+/* ---- questions of the source ---- */
+
+static struct ctm_landing *find_landing(const struct ctm_ho_id *id)
+{
+	struct ctm_landing *l, *found = NULL;
+
+	mutex_lock(&landers_lock);
+	list_for_each_entry(l, &live_landings, list)
+		if (ctm_ho_id_equal(&l->m.id, id)) {
+			kref_get(&l->ref);
+			found = l;
+			break;
+		}
+	mutex_unlock(&landers_lock);
+	return found;
+}
+
+int ctm_landing_query(const struct ctm_ho_id *id, const struct ctm_ho_query *q,
+		      enum ctm_ho_outcome_type *outcome)
+{
+	struct ctm_ho_event ev = {
+		.type = CTM_HO_EV_QUERY, .id = *id,
+		.outcome = le32_to_cpu(q->outcome), .boot = le64_to_cpu(q->boot),
+	};
+	struct ctm_landing *l = find_landing(id);
+
+	if (!l)
+		return -ENOENT;
+	step(l, &ev);
+	mutex_lock(&l->todo.lock);
+	*outcome = ctm_ho_dest_outcome(&l->m);
+	mutex_unlock(&l->todo.lock);
+	landing_put(l);
+	return 0;
+}
+
+void ctm_landing_released(const struct ctm_ho_id *id)
+{
+	struct ctm_ho_event ev = { .type = CTM_HO_EV_RELEASED, .id = *id };
+	struct ctm_landing *l = find_landing(id);
+
+	if (l) {
+		step(l, &ev);
+		landing_put(l);
+	} else {
+		ctm_outcome_ack(id, false);
+	}
+}
+
+int ctm_land_init(void)
+{
+	ctm_call_handler(CTM_CALL_MOVED, serve_moved);
+	ctm_channel_serve(CTM_CHANNEL_HANDOFF, serve);
+	return 0;
+}
+
+void ctm_land_exit(void)
+{
+	ctm_channel_serve(CTM_CHANNEL_HANDOFF, NULL);
+	ctm_call_handler(CTM_CALL_MOVED, NULL);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * land.h - the destination's side of a handoff
+ *
+ * Keepers wait in ctm_land_wait().  The channel's serve function accepts an
+ * OFFER, takes a waiting keeper, and the two share a struct ctm_landing from
+ * then on: the serve thread speaks the protocol, the restorer reads the image.
+ */
+#ifndef CTM_LAND_H
+#define CTM_LAND_H
+
+#include <linux/uio.h>
+#include "keeper.h"
+
+struct ctm_landing;
+
+/** ctm_land_wait() - CTM_IOC_LAND.  Return: a landing (a reference) or ERR_PTR; fills @arg */
+struct ctm_landing *ctm_land_wait(struct ctm_land *arg);
+/** ctm_landing_record() - CTM_IOC_RECORD */
+int ctm_landing_record(struct ctm_landing *l, struct ctm_record *arg);
+/** ctm_landing_read() - raw pages after a PAGES record, straight into user memory */
+ssize_t ctm_landing_read(struct ctm_landing *l, struct iov_iter *to);
+int ctm_landing_file(struct ctm_landing *l, struct ctm_land_file *arg);
+int ctm_landing_fail(struct ctm_landing *l, struct ctm_land_fail *arg);
+/** ctm_landing_seek() - the last wait of a restored thread; returns the recorded ax */
+loff_t ctm_landing_seek(struct ctm_landing *l, struct file *file, loff_t arg);
+/** ctm_landing_keeper() - the keeper once COMMIT came, else NULL */
+struct ctm_keeper *ctm_landing_keeper(struct ctm_landing *l);
+/** ctm_landing_poll() - POLLHUP when it failed, else what the keeper's poll says after COMMIT */
+__poll_t ctm_landing_poll(struct ctm_landing *l, struct file *f, struct poll_table_struct *pt);
+/** ctm_landing_close() - the keeper's file is closed */
+void ctm_landing_close(struct ctm_landing *l);
+
+unsigned int ctm_landers_waiting(void);
+int ctm_land_init(void);
+void ctm_land_exit(void);
+
+#endif /* CTM_LAND_H */

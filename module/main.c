@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * main.c - the module's life: parts come up in this order and go down in reverse
+ *
+ * What hands work in from outside (the device, netlink, the network) comes last
+ * and goes first; so a part never serves before what it calls is there.
+ */
+#include <linux/module.h>
+
+#include "asm/asm.h"
+#include "chardev.h"
+#include "courier.h"
+#include "journey.h"
+#include "keeper.h"
+#include "land.h"
+#include "net/transport.h"
+#include "netlink.h"
+#include "node.h"
+#include "process.h"
+#include "rfile.h"
+#include "term.h"
+
+struct part {
+	const char *name;
+	int (*init)(void);
+	void (*exit)(void);
+};
+
+static void nothing(void)
+{
+}
+
+static const struct part parts[] = {
+	{ "asm",	ctm_asm_selftest,	nothing },
+	{ "node",	ctm_node_init,		ctm_node_exit },
+	{ "process",	ctm_process_init,	ctm_process_exit },
+	{ "rfile",	ctm_rfile_init,		ctm_rfile_exit },
+	{ "term",	ctm_term_init,		ctm_term_exit },
+	{ "keeper",	ctm_keeper_init,	ctm_keeper_exit },
+	{ "courier",	ctm_courier_init,	ctm_courier_exit },
+	{ "journey",	ctm_journey_init,	ctm_journey_exit },
+	{ "land",	ctm_land_init,		ctm_land_exit },
+	{ "net",	ctm_net_init,		ctm_net_exit },
+	{ "netlink",	ctm_netlink_init,	ctm_netlink_exit },
+	{ "device",	ctm_chardev_init,	ctm_chardev_exit },
+};
+
+static void unwind(unsigned int n)
+{
+	while (n--)
+		parts[n].exit();
+}
+
+static int __init ctm_init(void)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		err = parts[i].init();
+		if (err) {
+			pr_err("continuum: %s: cannot start: %d\n", parts[i].name, err);
+			unwind(i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void __exit ctm_exit(void)
+{
+	unwind(ARRAY_SIZE(parts));
+}
+
+module_init(ctm_init);
+module_exit(ctm_exit);
+MODULE_DESCRIPTION("Continuum: live process migration and a self-governing cluster");
+MODULE_LICENSE("GPL");

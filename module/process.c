@@ -1,0 +1,752 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * process.c - the registry: which processes this node hosts or is home of
+ *
+ * Owns the hash table and the list of all processes.  `registry_lock` covers the
+ * list and insertion; look-ups go through the hash table under RCU.  An entry
+ * lives while somebody holds a reference; the registry itself holds one until
+ * ctm_process_forget().
+ */
+#include <linux/cgroup.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/coredump.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/uidgid.h>
+
+#include "courier.h"
+#include "keeper.h"
+#include "net/transport.h"
+#include "netlink.h"
+#include "process.h"
+#include "rfile.h"
+#include "sequence.h"
+#include "term.h"
+
+#define PROCESSES_MAX		65536u
+#define EXIT_RECORD_KEPT	(3600 * HZ)
+#define EXIT_REPORT_RETRY	(2 * HZ)
+#define LIST_TIMEOUT_MS		2000
+
+static const struct rhashtable_params by_gpid = {
+	.key_len = sizeof(u64),
+	.key_offset = offsetof(struct ctm_process, gpid),
+	.head_offset = offsetof(struct ctm_process, node),
+	.automatic_shrinking = true,
+};
+
+static struct rhashtable registry;
+static LIST_HEAD(registry_list);
+static unsigned int registry_count;
+static DEFINE_MUTEX(registry_lock);
+static struct delayed_work sweeper;	/* forgets old exit records */
+
+/* ---- references ---- */
+
+void ctm_process_get(struct ctm_process *p)
+{
+	kref_get(&p->ref);
+}
+
+static void release(struct kref *ref)
+{
+	struct ctm_process *p = container_of(ref, struct ctm_process, ref);
+
+	ctm_rfiles_free(p);
+	ctm_term_free(p);
+	kfree_rcu(p, rcu);
+}
+
+void ctm_process_put(struct ctm_process *p)
+{
+	if (p)
+		kref_put(&p->ref, release);
+}
+
+struct ctm_process *ctm_process_find(u64 gpid)
+{
+	struct ctm_process *p;
+
+	rcu_read_lock();
+	p = rhashtable_lookup(&registry, &gpid, by_gpid);
+	if (p && !kref_get_unless_zero(&p->ref))
+		p = NULL;
+	rcu_read_unlock();
+	return p;
+}
+
+struct ctm_process *ctm_process_of_task(struct task_struct *t)
+{
+	struct ctm_process *p, *found = NULL;
+	struct cgroup *cgrp;
+
+	rcu_read_lock();
+	cgrp = task_dfl_cgroup(t);
+	rcu_read_unlock();
+	mutex_lock(&registry_lock);
+	list_for_each_entry(p, &registry_list, all)
+		if (READ_ONCE(p->here) && p->cgrp == cgrp) {
+			ctm_process_get(p);
+			found = p;
+			break;
+		}
+	mutex_unlock(&registry_lock);
+	return found;
+}
+
+/* ---- entering and leaving the registry ---- */
+
+static void report_work(struct work_struct *work);
+
+static struct ctm_process *alloc_process(u64 gpid)
+{
+	struct ctm_process *p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
+
+	if (!p)
+		return NULL;
+	kref_init(&p->ref);
+	p->gpid = gpid;
+	p->host = ctm_node_id();
+	p->ttl = 32;
+	p->state = CTM_STATE_RUNNING;
+	spin_lock_init(&p->lock);
+	mutex_init(&p->journey);
+	init_waitqueue_head(&p->wait);
+	INIT_LIST_HEAD(&p->all);
+	INIT_DELAYED_WORK(&p->report, report_work);
+	return p;
+}
+
+struct ctm_process *ctm_process_new(u64 gpid)
+{
+	struct ctm_process *p;
+	int err;
+
+	if (!ctm_node_is_up())
+		return ERR_PTR(-ENETDOWN);
+	if (!gpid) {
+		u32 seq;
+
+		err = ctm_sequence_next(&seq);
+		if (err)
+			return ERR_PTR(err);
+		gpid = CTM_GPID(ctm_node_id(), seq);
+	}
+	p = alloc_process(gpid);
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+
+	mutex_lock(&registry_lock);
+	err = -EUSERS;
+	if (registry_count < PROCESSES_MAX)
+		err = rhashtable_lookup_insert_fast(&registry, &p->node, by_gpid);
+	if (!err) {
+		list_add_tail(&p->all, &registry_list);
+		registry_count++;
+		ctm_process_get(p);	/* the registry's */
+	}
+	mutex_unlock(&registry_lock);
+	if (err) {
+		kfree(p);
+		return ERR_PTR(err);
+	}
+	return p;
+}
+
+void ctm_process_forget(struct ctm_process *p)
+{
+	bool was;
+
+	mutex_lock(&registry_lock);
+	was = !list_empty(&p->all);
+	if (was) {
+		rhashtable_remove_fast(&registry, &p->node, by_gpid);
+		list_del_init(&p->all);
+		registry_count--;
+	}
+	mutex_unlock(&registry_lock);
+	if (was)
+		ctm_process_put(p);
+}
+
+/* ---- being the host ---- */
+
+int ctm_capsule_open(int cgroup_fd, struct ctm_capsule *c)
+{
+	struct file *dir = fget_raw(cgroup_fd);
+	int err = 0;
+
+	if (!dir)
+		return -EBADF;
+	c->cgrp = cgroup_get_from_fd(cgroup_fd);	/* refuses what is no cgroup v2 directory */
+	if (IS_ERR(c->cgrp)) {
+		err = PTR_ERR(c->cgrp);
+		goto out;
+	}
+	c->freeze = file_open_root(&dir->f_path, "cgroup.freeze", O_WRONLY, 0);
+	if (IS_ERR(c->freeze)) {
+		err = PTR_ERR(c->freeze);
+		cgroup_put(c->cgrp);
+	}
+out:
+	fput(dir);
+	return err;
+}
+
+void ctm_capsule_close(struct ctm_capsule *c)
+{
+	if (!c->cgrp)
+		return;
+	cgroup_put(c->cgrp);
+	fput(c->freeze);
+	c->cgrp = NULL;
+	c->freeze = NULL;
+}
+
+void ctm_process_host(struct ctm_process *p, struct pid *leader, struct ctm_capsule *c,
+		      struct ctm_keeper *keeper)
+{
+	spin_lock(&p->lock);
+	p->leader = get_pid(leader);
+	p->cgrp = c->cgrp;
+	p->freeze_file = c->freeze;
+	c->cgrp = NULL;
+	c->freeze = NULL;
+	p->freezers = 0;
+	p->keeper = keeper;
+	p->committed = false;
+	p->exit_told = false;
+	p->host = ctm_node_id();
+	p->state = CTM_STATE_RUNNING;
+	p->host_boot = 0;
+	WRITE_ONCE(p->here, true);
+	spin_unlock(&p->lock);
+}
+
+void ctm_process_unhost(struct ctm_process *p)
+{
+	struct pid *leader;
+	struct cgroup *cgrp;
+	struct file *freeze;
+	bool was;
+
+	lockdep_assert_held(&p->journey);
+	/*
+	 * Under registry_lock too: ctm_process_of_task() compares p->cgrp there.
+	 * Others use leader and cgrp with @journey held, or copy them under @lock.
+	 */
+	mutex_lock(&registry_lock);
+	spin_lock(&p->lock);
+	was = p->here;
+	if (p->keeper)
+		ctm_keeper_gone(p->keeper);
+	leader = p->leader;
+	cgrp = p->cgrp;
+	freeze = p->freeze_file;
+	WRITE_ONCE(p->here, false);
+	p->leader = NULL;
+	p->cgrp = NULL;
+	p->freeze_file = NULL;
+	p->keeper = NULL;
+	spin_unlock(&p->lock);
+	mutex_unlock(&registry_lock);
+	if (!was)
+		return;
+	put_pid(leader);
+	cgroup_put(cgrp);
+	fput(freeze);
+}
+
+struct task_struct *ctm_process_leader(struct ctm_process *p)
+{
+	struct task_struct *t = NULL;
+
+	spin_lock(&p->lock);
+	if (p->here)
+		t = get_pid_task(p->leader, PIDTYPE_PID);
+	spin_unlock(&p->lock);
+	return t;
+}
+
+/* ---- the end of a process ---- */
+
+/* what travels to home in CTM_CALL_EXITED */
+struct exit_report {
+	__u64 gpid;
+	__u64 cpu_ns;
+	__s32 status;
+	__u32 end;
+	__u32 epoch;
+	__u32 pad;
+};
+
+/* at home: the record that wait() returns, for an hour */
+static void keep_exit_record(struct ctm_process *p, const struct exit_report *r, u32 host)
+{
+	spin_lock(&p->lock);
+	if (p->ended) {
+		spin_unlock(&p->lock);
+		return;
+	}
+	p->exit.status = r->status;
+	p->exit.end = r->end;
+	p->exit.cpu_ns = r->cpu_ns;
+	p->exit.host = host;
+	p->state = CTM_STATE_ENDED;
+	p->ended_at = jiffies;
+	p->ended = true;
+	spin_unlock(&p->lock);
+	ctm_peer_name(host, p->exit.host_name);
+	ctm_term_ended(p);
+	ctm_rfiles_ended(p);
+	ctm_deputy_post(p, CTM_EV_EXITED, (u32)r->status);
+	wake_up_all(&p->wait);
+	ctm_event_process(CTM_EV_EXITED, p->gpid, host, "ended");
+}
+
+/* at home: CTM_CALL_EXITED */
+static int serve_exited(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
+{
+	const struct exit_report *r = req;
+	struct ctm_process *p;
+	int err = 0;
+
+	*resp_len = 0;
+	if (len != sizeof(*r))
+		return -EBADMSG;
+	p = ctm_process_find(r->gpid);
+	if (!p)
+		return 0;		/* known once, forgotten since: confirm */
+	spin_lock(&p->lock);
+	if (!p->ended && (r->epoch < p->epoch || p->here))
+		err = -ESTALE;		/* somebody who does not own it any more */
+	spin_unlock(&p->lock);
+	if (!err)
+		keep_exit_record(p, r, from);
+	ctm_process_put(p);
+	return err;
+}
+
+static int send_exit_report(struct ctm_process *p)
+{
+	struct exit_report r = {
+		.gpid = p->gpid,
+		.cpu_ns = p->exit.cpu_ns,
+		.status = p->exit.status,
+		.end = p->exit.end,
+		.epoch = p->epoch,
+	};
+	size_t none = 0;
+
+	return ctm_call(CTM_GPID_NODE(p->gpid), CTM_CALL_EXITED, &r, sizeof(r), NULL, &none, 2000);
+}
+
+/* home did not answer: try again for as long as it would have kept the record */
+static void report_work(struct work_struct *work)
+{
+	struct ctm_process *p = container_of(to_delayed_work(work), struct ctm_process, report);
+	int err = send_exit_report(p);
+
+	if (err && err != -ESTALE && time_before(jiffies, p->ended_at + EXIT_RECORD_KEPT) &&
+	    ctm_node_is_up()) {
+		schedule_delayed_work(&p->report, EXIT_REPORT_RETRY);
+		return;
+	}
+	ctm_process_forget(p);
+	ctm_process_put(p);		/* the work's */
+}
+
+void ctm_process_ended(struct ctm_process *p, int status, enum ctm_end end, u64 cpu_ns)
+{
+	struct exit_report r = {
+		.gpid = p->gpid,
+		.cpu_ns = p->cpu_before_ns + cpu_ns,
+		.status = status,
+		.end = end,
+		.epoch = p->epoch,
+	};
+
+	mutex_lock(&p->journey);
+	if (!p->here || p->committed) {	/* it left: this was only the copy */
+		mutex_unlock(&p->journey);
+		return;
+	}
+	ctm_process_unhost(p);
+	mutex_unlock(&p->journey);
+
+	if (ctm_process_is_home(p)) {
+		keep_exit_record(p, &r, ctm_node_id());
+		return;
+	}
+	spin_lock(&p->lock);
+	p->exit.status = r.status;
+	p->exit.end = r.end;
+	p->exit.cpu_ns = r.cpu_ns;
+	p->ended_at = jiffies;
+	p->state = CTM_STATE_ENDED;
+	spin_unlock(&p->lock);
+	ctm_rfiles_ended(p);
+	ctm_process_get(p);
+	if (send_exit_report(p)) {
+		schedule_delayed_work(&p->report, EXIT_REPORT_RETRY);
+		return;
+	}
+	ctm_process_forget(p);
+	ctm_process_put(p);
+}
+
+static void sweep(struct work_struct *work)
+{
+	struct ctm_process *p, *next;
+	LIST_HEAD(old);
+
+	mutex_lock(&registry_lock);
+	list_for_each_entry_safe(p, next, &registry_list, all)
+		if (p->ended && time_after(jiffies, p->ended_at + EXIT_RECORD_KEPT)) {
+			rhashtable_remove_fast(&registry, &p->node, by_gpid);
+			list_move(&p->all, &old);
+			registry_count--;
+		}
+	mutex_unlock(&registry_lock);
+	list_for_each_entry_safe(p, next, &old, all) {
+		list_del_init(&p->all);
+		ctm_process_put(p);
+	}
+	schedule_delayed_work(&sweeper, 60 * HZ);
+}
+
+/*
+ * A peer rebooted or left for good: what it hosted of ours is gone.  A peer that
+ * merely does not answer may still run them, so nothing is said of those.
+ */
+static void on_peer_change(u32 id, enum ctm_peer_state state, u64 boot)
+{
+	struct exit_report r = { .status = SIGKILL, .end = CTM_END_HOST_LOST };
+	struct ctm_process *p;
+	bool again;
+
+	if (state == CTM_PEER_ALIVE || state == CTM_PEER_SUSPECT)
+		return;
+	do {
+		again = false;
+		mutex_lock(&registry_lock);
+		list_for_each_entry(p, &registry_list, all) {
+			if (p->ended || p->here || p->host != id || p->host_boot == boot ||
+			    !ctm_process_is_home(p) || !p->host_boot)
+				continue;
+			ctm_process_get(p);
+			again = true;
+			break;
+		}
+		mutex_unlock(&registry_lock);
+		if (again) {
+			keep_exit_record(p, &r, id);
+			ctm_process_put(p);
+		}
+	} while (again);
+}
+
+/* ---- looking ---- */
+
+static void usage_of(struct task_struct *leader, u64 *cpu_ns, u64 *rss)
+{
+	struct task_struct *t;
+	struct mm_struct *mm;
+
+	rcu_read_lock();
+	if (pid_alive(leader)) {
+		*cpu_ns += leader->signal->sum_sched_runtime;
+		for_each_thread(leader, t)
+			*cpu_ns += t->se.sum_exec_runtime;
+	}
+	rcu_read_unlock();
+	mm = get_task_mm(leader);
+	if (mm) {
+		*rss = (u64)get_mm_rss(mm) << PAGE_SHIFT;
+		mmput(mm);
+	}
+}
+
+void ctm_process_info(struct ctm_process *p, struct ctm_info *out)
+{
+	struct task_struct *leader = ctm_process_leader(p);
+
+	memset(out, 0, sizeof(*out));
+	out->size = sizeof(*out);
+	if (leader) {
+		out->cpu_ns = p->cpu_before_ns;
+		usage_of(leader, &out->cpu_ns, &out->rss);
+		out->pid = task_pid_nr(leader);
+		spin_lock(&p->lock);
+		p->uid = from_kuid(&init_user_ns, task_uid(leader));
+		get_task_comm(p->comm, leader);
+		spin_unlock(&p->lock);
+		put_task_struct(leader);
+	}
+	spin_lock(&p->lock);
+	out->gpid = p->gpid;
+	out->home = CTM_GPID_NODE(p->gpid);
+	out->host = p->ended ? p->exit.host : p->host;
+	out->state = p->state;
+	out->uid = p->uid;
+	out->epoch = p->epoch;
+	out->hops = p->hops;
+	out->ttl = p->ttl;
+	if (p->ended)
+		out->cpu_ns = p->exit.cpu_ns;
+	memcpy(out->comm, p->comm, sizeof(out->comm));
+	spin_unlock(&p->lock);
+	ctm_peer_name(out->home, out->home_name);
+	ctm_peer_name(out->host, out->host_name);
+}
+
+unsigned int ctm_process_count_here(void)
+{
+	struct ctm_process *p;
+	unsigned int n = 0;
+
+	mutex_lock(&registry_lock);
+	list_for_each_entry(p, &registry_list, all)
+		n += p->here;
+	mutex_unlock(&registry_lock);
+	return n;
+}
+
+/* the entries with a GPID above @after, ascending, at most @max: those that run
+ * here, and those of ours of which no host would tell */
+static unsigned int list_local(u64 after, struct ctm_info *out, unsigned int max, bool ended)
+{
+	struct ctm_process *p, *best;
+	unsigned int n = 0;
+
+	while (n < max) {
+		best = NULL;
+		mutex_lock(&registry_lock);
+		list_for_each_entry(p, &registry_list, all) {
+			if (p->gpid <= after || (best && p->gpid > best->gpid))
+				continue;
+			if (p->here || (ctm_process_is_home(p) && (ended || !p->ended)))
+				best = p;
+		}
+		if (best)
+			ctm_process_get(best);
+		mutex_unlock(&registry_lock);
+		if (!best)
+			break;
+		ctm_process_info(best, &out[n++]);
+		after = best->gpid;
+		ctm_process_put(best);
+	}
+	return n;
+}
+
+struct list_request {
+	__u64 after;
+	__u32 ended;
+	__u32 pad;
+};
+#define LIST_BATCH	(CTM_CALL_MAX / sizeof(struct ctm_info))
+
+static int serve_list(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
+{
+	const struct list_request *r = req;
+	unsigned int n;
+
+	if (len != sizeof(*r))
+		return -EBADMSG;
+	n = list_local(r->after, resp, min_t(size_t, *resp_len / sizeof(struct ctm_info), LIST_BATCH),
+		       r->ended);
+	*resp_len = n * sizeof(struct ctm_info);
+	return 0;
+}
+
+struct snapshot {
+	struct ctm_info *v;
+	unsigned int n, room;
+};
+
+/* one view of a process replaces another when it comes from its host */
+static int snapshot_add(struct snapshot *s, const struct ctm_info *in, u32 from)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->v[i].gpid == in->gpid) {
+			if (in->host == from && in->state != CTM_STATE_ENDED)
+				s->v[i] = *in;
+			return 0;
+		}
+	if (s->n == s->room) {
+		unsigned int room = s->room ? 2 * s->room : 64;
+		struct ctm_info *v;
+
+		if (room > PROCESSES_MAX)
+			return -E2BIG;
+		v = kvmalloc_array(room, sizeof(*v), GFP_KERNEL);
+		if (!v)
+			return -ENOMEM;
+		memcpy(v, s->v, s->n * sizeof(*v));
+		kvfree(s->v);
+		s->v = v;
+		s->room = room;
+	}
+	s->v[s->n++] = *in;
+	return 0;
+}
+
+static int snapshot_node(struct snapshot *s, u32 node, struct ctm_info *batch, bool ended)
+{
+	struct list_request r = { .ended = ended };
+	size_t len;
+	unsigned int i, n;
+	int err;
+
+	do {
+		len = LIST_BATCH * sizeof(*batch);
+		if (node == ctm_node_id()) {
+			n = list_local(r.after, batch, LIST_BATCH, ended);
+		} else {
+			if (ctm_call(node, CTM_CALL_LIST, &r, sizeof(r), batch, &len, LIST_TIMEOUT_MS))
+				return 0;	/* it will be missing; peers shows why */
+			n = len / sizeof(*batch);
+		}
+		for (i = 0; i < n; i++) {
+			batch[i].comm[CTM_COMM_MAX - 1] = 0;
+			batch[i].home_name[CTM_NAME_MAX - 1] = 0;
+			batch[i].host_name[CTM_NAME_MAX - 1] = 0;
+			err = snapshot_add(s, &batch[i], node);
+			if (err)
+				return err;
+		}
+		if (n && batch[n - 1].gpid <= r.after)
+			break;			/* a peer that goes round in circles */
+		if (n)
+			r.after = batch[n - 1].gpid;
+	} while (n == LIST_BATCH);
+	return 0;
+}
+
+#define SNAPSHOT_PEERS	4096u
+
+int ctm_process_snapshot(struct ctm_info **out, unsigned int *n, bool ended)
+{
+	struct snapshot s = {};
+	struct ctm_info *batch;
+	unsigned int i, peers;
+	u32 *ids;
+	int err = -ENOMEM;
+
+	batch = kvmalloc_array(LIST_BATCH, sizeof(*batch), GFP_KERNEL);
+	ids = kvmalloc_array(SNAPSHOT_PEERS, sizeof(*ids), GFP_KERNEL);
+	if (!batch || !ids)
+		goto out;
+	err = snapshot_node(&s, ctm_node_id(), batch, ended);
+	peers = ctm_peers(ids, SNAPSHOT_PEERS);
+	for (i = 0; i < peers && !err; i++)
+		err = snapshot_node(&s, ids[i], batch, ended);
+out:
+	kvfree(ids);
+	kvfree(batch);
+	if (err) {
+		kvfree(s.v);
+		return err;
+	}
+	*out = s.v;
+	*n = s.n;
+	return 0;
+}
+
+/* ---- who may ---- */
+
+void ctm_caller_current(struct ctm_caller *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->uid = from_kuid(&init_user_ns, current_uid());
+	c->gid = from_kgid(&init_user_ns, current_gid());
+	if (capable(CAP_SYS_ADMIN))
+		c->flags |= CTM_CALLER_ADMIN;
+	if (capable(CAP_KILL))
+		c->flags |= CTM_CALLER_KILL;
+}
+
+static bool owns(const struct cred *cred, const struct ctm_caller *by)
+{
+	kuid_t uid = make_kuid(&init_user_ns, by->uid);
+	kgid_t gid = make_kgid(&init_user_ns, by->gid);
+
+	return uid_eq(cred->uid, uid) && uid_eq(cred->euid, uid) && uid_eq(cred->suid, uid) &&
+	       gid_eq(cred->gid, gid) && gid_eq(cred->egid, gid) && gid_eq(cred->sgid, gid) &&
+	       cap_isclear(cred->cap_permitted);
+}
+
+int ctm_may_act(struct ctm_process *p, const struct ctm_caller *by)
+{
+	struct task_struct *leader, *t;
+	struct mm_struct *mm;
+	int err = 0;
+
+	if (by->flags & CTM_CALLER_ADMIN)
+		return 0;
+	leader = ctm_process_leader(p);
+	if (!leader)
+		return -ESRCH;
+	rcu_read_lock();
+	for_each_thread(leader, t)
+		if (!owns(__task_cred(t), by))
+			err = -EPERM;
+	rcu_read_unlock();
+	mm = get_task_mm(leader);
+	if (mm) {
+		if (get_dumpable(mm) != 1)
+			err = -EPERM;
+		mmput(mm);
+	}
+	put_task_struct(leader);
+	return err;
+}
+
+/* ---- life of the module ---- */
+
+int ctm_process_init(void)
+{
+	int err = rhashtable_init(&registry, &by_gpid);
+
+	if (err)
+		return err;
+	INIT_DELAYED_WORK(&sweeper, sweep);
+	schedule_delayed_work(&sweeper, 60 * HZ);
+	ctm_call_handler(CTM_CALL_EXITED, serve_exited);
+	ctm_call_handler(CTM_CALL_LIST, serve_list);
+	ctm_node_on_peer_change(on_peer_change);
+	return 0;
+}
+
+/*
+ * At module exit nobody else is left: every file of the device is closed (they
+ * hold the module), the node is down, and no call is being served.
+ */
+void ctm_process_exit(void)
+{
+	struct ctm_process *p, *next;
+
+	ctm_node_on_peer_change(NULL);
+	ctm_call_handler(CTM_CALL_LIST, NULL);
+	ctm_call_handler(CTM_CALL_EXITED, NULL);
+	cancel_delayed_work_sync(&sweeper);
+	list_for_each_entry_safe(p, next, &registry_list, all) {
+		if (cancel_delayed_work_sync(&p->report))
+			ctm_process_put(p);
+		mutex_lock(&p->journey);
+		ctm_process_unhost(p);
+		mutex_unlock(&p->journey);
+		ctm_process_forget(p);
+	}
+	rcu_barrier();			/* kfree_rcu, and rhashtable's own */
+	rhashtable_destroy(&registry);
+}

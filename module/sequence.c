@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sequence.c - GPID sequence numbers, reserved in ranges on disk
+ *
+ * The file holds the first number that was never reserved, as decimal text.  It
+ * is written before a number of the new range is given out, so a crash wastes
+ * at most a range.  `lock` covers all of it.
+ */
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/mutex.h>
+
+#include "sequence.h"
+
+#define SEQUENCE_FILE	"/var/lib/continuum/sequence"
+#define SEQUENCE_RANGE	64u
+
+static DEFINE_MUTEX(lock);
+static u32 next_seq, limit_seq;		/* [next, limit) is reserved */
+
+static int read_first(struct file *f, u32 *first)
+{
+	char text[16] = "";
+	loff_t pos = 0;
+	ssize_t n = kernel_read(f, text, sizeof(text) - 1, &pos);
+
+	if (n < 0)
+		return n;
+	*first = 1;
+	if (!n)
+		return 0;
+	if (text[n - 1] == '\n')
+		text[n - 1] = 0;
+	return kstrtou32(text, 10, first) || !*first ? -EUCLEAN : 0;
+}
+
+static int reserve(void)
+{
+	struct file *f = filp_open(SEQUENCE_FILE, O_RDWR | O_CREAT, 0600);
+	char text[16];
+	loff_t pos = 0;
+	u32 first;
+	ssize_t n;
+	int err;
+
+	if (IS_ERR(f)) {
+		err = PTR_ERR(f);
+		goto out;
+	}
+	err = read_first(f, &first);
+	if (!err && first > U32_MAX - SEQUENCE_RANGE)
+		err = -EOVERFLOW;
+	if (err)
+		goto out_close;
+	/* fixed width: a later number never leaves digits of an earlier one behind */
+	scnprintf(text, sizeof(text), "%010u\n", first + SEQUENCE_RANGE);
+	n = kernel_write(f, text, strlen(text), &pos);
+	err = n == strlen(text) ? vfs_fsync(f, 0) : n < 0 ? n : -EIO;
+	if (!err) {
+		next_seq = first;
+		limit_seq = first + SEQUENCE_RANGE;
+	}
+out_close:
+	filp_close(f, NULL);
+out:
+	if (err)
+		pr_err_ratelimited("continuum: %s: cannot reserve process numbers: %d\n",
+				   SEQUENCE_FILE, err);
+	return err;
+}
+
+int ctm_sequence_next(u32 *seq)
+{
+	int err = 0;
+
+	mutex_lock(&lock);
+	if (next_seq == limit_seq)
+		err = reserve();
+	if (!err)
+		*seq = next_seq++;
+	mutex_unlock(&lock);
+	return err;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * sequence.h - the sequence numbers of this node's GPIDs, never used twice
+ */
+#ifndef CTM_SEQUENCE_H
+#define CTM_SEQUENCE_H
+
+#include <linux/types.h>
+
+/**
+ * ctm_sequence_next() - the next number
+ * Reserves a range on disk when the last one is used up.
+ * Context: process, may sleep, as root (a keeper).  Return: 0 or -errno of the file
+ */
+int ctm_sequence_next(u32 *seq);
+
+#endif /* CTM_SEQUENCE_H */
