@@ -544,7 +544,7 @@ loff_t ctm_landing_seek(struct ctm_landing *l, struct file *file, loff_t arg)
 	int err;
 	loff_t ret;
 
-	if (copy_from_user(&t, u64_to_user_ptr(arg), sizeof(t)))
+	if (copy_from_user(&t, u64_to_user_ptr((u64)arg), sizeof(t)))
 		return -EFAULT;
 	if (!regs_good(&t.regs) || t.restart > CTM_RESTART_FUTEX)
 		return -EINVAL;

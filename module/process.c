@@ -13,13 +13,13 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 
+#include "compat/compat.h"
 #include "courier.h"
 #include "keeper.h"
 #include "net/transport.h"
@@ -703,7 +703,7 @@ int ctm_may_act(struct ctm_process *p, const struct ctm_caller *by)
 	rcu_read_unlock();
 	mm = get_task_mm(leader);
 	if (mm) {
-		if (get_dumpable(mm) != 1)
+		if (ctm_task_dumpable(leader, mm) != 1)
 			err = -EPERM;
 		mmput(mm);
 	}
