@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * creds.c - credentials
+ *
+ * Two steps.  creds_assume(), before any file is opened, takes the process's
+ * ids and its file privileges; what is left are the capabilities of this node's
+ * root for what follows (thread ids, limits, priorities).  creds_drop() gives
+ * them up, in each thread, as the last but harmless thing before the last wait.
+ * Neither gives a capability that the keeper itself has not.
+ */
+#include "restore.h"
+#include <asm/errno.h>
+#include <linux/capability.h>
+#include <linux/prctl.h>
+#include <linux/securebits.h>
+
+#define CAP(c)		(1ull << (c))
+#define CAP_FILES	(CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_DAC_READ_SEARCH) | \
+			 CAP(CAP_FOWNER) | CAP(CAP_FSETID) | CAP(CAP_MKNOD) | \
+			 CAP(CAP_LINUX_IMMUTABLE) | CAP(CAP_MAC_OVERRIDE))
+
+struct caps {
+	__u64 effective, permitted, inheritable;
+};
+
+static long caps_get(struct caps *c)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2] = { 0 };
+	long ret = SYS(capget, &h, d);
+
+	c->effective = d[0].effective | (__u64)d[1].effective << 32;
+	c->permitted = d[0].permitted | (__u64)d[1].permitted << 32;
+	c->inheritable = d[0].inheritable | (__u64)d[1].inheritable << 32;
+	return ret;
+}
+
+static long caps_set(const struct caps *c)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2] = {
+		{ c->effective, c->permitted, c->inheritable },
+		{ c->effective >> 32, c->permitted >> 32, c->inheritable >> 32 },
+	};
+
+	return SYS(capset, &h, d);
+}
+
+void creds_take(struct restore *r, const struct ctm_rec_creds *rec)
+{
+	if (rec->ngroups > CTM_GROUPS_MAX)
+		restore_fail(r, EBADMSG, "credentials: %u groups", rec->ngroups);
+	r->creds = restore_keep(r, rec, sizeof(*rec) + rec->ngroups * 4);
+}
+
+/* The bounding set shrinks to the image's.  Return: what is left of it */
+static __u64 bounds_drop(struct restore *r)
+{
+	__u64 left = 0;
+
+	for (unsigned int cap = 0; cap < 64; cap++) {
+		long has = sys_prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+
+		if (has < 0)		/* beyond the last */
+			break;
+		if (r->creds->cap_bset & CAP(cap))
+			left |= has ? CAP(cap) : 0;
+		else if (has)
+			restore_must(r, sys_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0),
+				     "credentials: bounding set");
+	}
+	return left;
+}
+
+static void ids_set(struct restore *r)
+{
+	const struct ctm_rec_creds *c = r->creds;
+
+	restore_must(r, SYS(setgroups, c->ngroups, c->groups), "credentials: setgroups");
+	restore_must(r, SYS(setresgid, c->rgid, c->egid, c->sgid), "credentials: gid %u", c->egid);
+	restore_must(r, SYS(setresuid, c->ruid, c->euid, c->suid), "credentials: uid %u", c->euid);
+	SYS(setfsgid, c->fsgid);
+	SYS(setfsuid, c->fsuid);
+	/* they answer only with the previous id: ask again */
+	if ((__u32)SYS(setfsgid, -1) != c->fsgid || (__u32)SYS(setfsuid, -1) != c->fsuid)
+		restore_fail(r, EPERM, "credentials: file system ids");
+}
+
+void creds_assume(struct restore *r)
+{
+	const struct ctm_rec_creds *c = r->creds;
+	struct caps caps;
+	__u64 bounds;
+
+	/* ids change without a change of capabilities: those are said in full below */
+	restore_must(r, sys_prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0),
+		     "credentials: securebits");
+	restore_must(r, caps_get(&caps), "credentials: capget");
+	r->cap_own = caps.permitted;
+	bounds = bounds_drop(r);
+	ids_set(r);
+	sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	caps.effective = r->cap_own & (~CAP_FILES | c->cap_effective);
+	caps.inheritable = c->cap_inheritable & (bounds | caps.inheritable);
+	restore_must(r, caps_set(&caps), "credentials: capset");
+	for (unsigned int cap = 0; cap < 64; cap++)
+		if (c->cap_ambient & caps.inheritable & c->cap_permitted & r->cap_own & CAP(cap))
+			restore_must(r, sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0),
+				     "credentials: ambient capability %u", cap);
+}
+
+void creds_drop(struct restore *r)
+{
+	const struct ctm_rec_creds *c = r->creds;
+	struct caps caps;
+
+	restore_must(r, caps_get(&caps), "credentials: capget");
+	restore_must(r, sys_prctl(PR_SET_SECUREBITS, c->securebits, 0, 0, 0),
+		     "credentials: securebits %x", c->securebits);
+	caps.permitted = c->cap_permitted & r->cap_own;
+	caps.effective = c->cap_effective & caps.permitted;
+	restore_must(r, caps_set(&caps), "credentials: capset");
+	if (c->no_new_privs)
+		restore_must(r, sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+			     "credentials: no_new_privs");
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * files.c - open files and the descriptors that name them
+ *
+ * A FILE record makes an open file under a number out of the way (r->temp_fd
+ * and up); FD records place it where the program has it; what was only for us is
+ * closed at the end.  The program's numbers may reach into ours: then ours move.
+ */
+#include "restore.h"
+#include "pty.h"
+#include <asm/errno.h>
+#include <linux/eventpoll.h>
+#include <linux/memfd.h>
+#include <linux/timerfd.h>
+
+#define EFD_SEMAPHORE		1
+#define NS			1000000000ull
+/* what fcntl can set, and what open must not get */
+#define FLAGS_SET	(O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC)
+#define FLAGS_NOT_OPEN	(O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW | FASYNC | __O_TMPFILE)
+
+/** struct file_obj - an open file; its id is its place in r->files, plus 1 */
+struct file_obj {
+	__s32 fd;		/* ours, -1: none */
+	__s32 other;		/* ours: the other end of a pipe or pair, -1: none */
+	__s32 at;		/* the program's first, -1: none */
+	__u32 peer;		/* pipes and pairs; seals of a memfd */
+	__u8 kind;
+	__u8 other_free;	/* no FILE has claimed @other */
+};
+
+/** struct timerfd_arm - what is done when all else is */
+struct timerfd_arm {
+	struct timerfd_arm *next;
+	__u32 id;
+	int clock;
+	__u64 interval, value, ticks, flags;
+};
+
+/* ---- descriptors of ours ----------------------------------------------------- */
+
+/* @fd moves out of the way of the program's */
+static int temp_move(struct restore *r, long fd)
+{
+	long to = restore_must(r, SYS(fcntl, fd, F_DUPFD_CLOEXEC, r->temp_fd), "fd: out of numbers");
+
+	SYS(close, fd);
+	r->temp_fd = to + 1;
+	return to;
+}
+
+/* The program has @fd: if one of ours is there, it moves on. */
+static void temp_evict(struct restore *r, int fd)
+{
+	int to;
+
+	if (fd >= r->temp_fd) {
+		r->temp_fd = fd + 1;
+		return;
+	}
+	if (SYS(fcntl, fd, F_GETFD) < 0)
+		return;
+	to = SYS(fcntl, fd, F_DUPFD_CLOEXEC, r->temp_fd);
+	restore_must(r, to, "fd: out of numbers");
+	r->temp_fd = to + 1;
+	if (r->dev == fd)
+		r->dev = to;
+	if (r->master == fd)
+		r->master = to;
+	if (r->slave == fd)
+		r->slave = to;
+	for (unsigned int i = 0; i < r->nfiles; i++) {
+		struct file_obj *f = &r->files[i];
+
+		f->fd = f->fd == fd ? to : f->fd;
+		f->other = f->other == fd ? to : f->other;
+	}
+}
+
+/* ---- objects ----------------------------------------------------------------- */
+
+static struct file_obj *obj_of(struct restore *r, __u32 id)
+{
+	struct file_obj *f = id && id <= r->nfiles ? &r->files[id - 1] : NULL;
+
+	if (!f || !f->kind)
+		restore_fail(r, EBADMSG, "file %u: not in the image", id);
+	return f;
+}
+
+static struct file_obj *obj_new(struct restore *r, __u32 id)
+{
+	struct file_obj *f;
+
+	if (!id || id > CTM_FILES_MAX || (id <= r->nfiles && r->files[id - 1].kind))
+		restore_fail(r, EBADMSG, "file %u: its id", id);
+	while (r->nfiles < id) {
+		f = restore_grow(r, sizeof(*f));
+		if (!r->nfiles++)
+			r->files = f;
+		f->fd = f->other = f->at = -1;
+	}
+	return &r->files[id - 1];
+}
+
+static void obj_verify(struct restore *r, const struct ctm_rec_file *rec, long fd)
+{
+	struct stat st;
+	__s64 mtime;
+
+	restore_must(r, SYS(fstat, fd, &st), "file %s", rec->path);
+	mtime = (__s64)(st.st_mtime * NS + st.st_mtime_nsec);
+	if ((rec->mode && (rec->mode ^ st.st_mode) & 0170000) ||
+	    (rec->ino && rec->ino != st.st_ino) ||
+	    (rec->isize && rec->isize != (__u64)st.st_size) ||
+	    (rec->mtime_ns && rec->mtime_ns != mtime))
+		restore_fail(r, ESTALE, "file %s: another file here", rec->path);
+}
+
+static long open_path(struct restore *r, const struct ctm_rec_file *rec)
+{
+	/* non-blocking: whatever it has become here, opening it must end */
+	unsigned int flags = (rec->oflags & ~FLAGS_NOT_OPEN) | O_NOCTTY | O_CLOEXEC | O_NONBLOCK;
+	long fd = restore_must(r, sys_open(rec->path, flags), "file %s", rec->path);
+
+	obj_verify(r, rec, fd);
+	return fd;
+}
+
+static long open_home(struct restore *r, const struct ctm_rec_file *rec)
+{
+	struct ctm_land_file q = { .size = sizeof(q), .handle = rec->handle };
+
+	restore_must(r, SYS(ioctl, r->dev, CTM_IOC_LAND_FILE, &q), "file %u that stays at home",
+		     rec->id);
+	return q.fd;
+}
+
+/* another end of @peer that came before */
+static struct file_obj *obj_peer(struct restore *r, const struct file_obj *not, __u32 peer, int a,
+				 int b)
+{
+	for (unsigned int i = r->nfiles; i--; ) {
+		struct file_obj *f = &r->files[i];
+
+		if (f != not && (f->kind == a || f->kind == b) && f->peer == peer)
+			return f;
+	}
+	return NULL;
+}
+
+/* Both ends of a new pipe or pair; @end is the one asked for. */
+static void ends_make(struct restore *r, struct file_obj *f, const int *fds, int end)
+{
+	f->fd = temp_move(r, fds[end]);
+	f->other = temp_move(r, fds[!end]);
+	f->other_free = 1;
+}
+
+/* the end that @first made along with its own */
+static void end_claim(struct file_obj *f, struct file_obj *first)
+{
+	f->fd = first->other;
+	f->other = first->fd;
+	first->other_free = 0;
+}
+
+/* one end opened a second time, through /proc */
+static void end_reopen(struct restore *r, struct file_obj *f, int fd, unsigned int oflags)
+{
+	char path[32];
+
+	text_format(path, sizeof(path), "/proc/self/fd/%d", fd);
+	f->fd = temp_move(r, restore_must(r, sys_open(path, oflags & (O_ACCMODE | O_NONBLOCK)),
+					  "pipe: open again"));
+}
+
+static void pipe_take(struct restore *r, struct file_obj *f, const struct ctm_rec_file *rec)
+{
+	struct file_obj *same = obj_peer(r, f, rec->peer, rec->kind, rec->kind);
+	int that = rec->kind == CTM_FILE_PIPE_R ? CTM_FILE_PIPE_W : CTM_FILE_PIPE_R;
+	struct file_obj *first = obj_peer(r, f, rec->peer, that, that);
+	int fds[2];
+
+	if (same) {
+		f->other = same->other;
+		end_reopen(r, f, same->fd, rec->oflags);
+	} else if (first) {
+		end_claim(f, first);
+	} else {
+		restore_must(r, SYS(pipe2, fds, O_CLOEXEC), "pipe");
+		ends_make(r, f, fds, rec->kind == CTM_FILE_PIPE_W);
+		if (rec->size)
+			restore_must(r, SYS(fcntl, f->fd, F_SETPIPE_SZ, rec->size), "pipe of %llu bytes",
+				     rec->size);
+	}
+}
+
+static void pair_take(struct restore *r, struct file_obj *f, const struct ctm_rec_file *rec)
+{
+	struct file_obj *first = obj_peer(r, f, rec->peer, CTM_FILE_SOCKPAIR, CTM_FILE_SOCKPAIR);
+	int fds[2];
+
+	if (first && !first->other_free)
+		restore_fail(r, EBADMSG, "file %u: third end of a socket pair", rec->id);
+	if (first) {
+		end_claim(f, first);
+	} else {
+		restore_must(r, SYS(socketpair, AF_UNIX, rec->u[0], 0, fds), "socket pair");
+		ends_make(r, f, fds, 0);
+	}
+}
+
+static long memfd_make(struct restore *r, const struct ctm_rec_file *rec)
+{
+	long fd = restore_must(r, SYS(memfd_create, rec->path, MFD_ALLOW_SEALING | MFD_CLOEXEC),
+			       "memfd %s", rec->path);
+
+	restore_must(r, SYS(ftruncate, fd, rec->size), "memfd %s: %llu bytes", rec->path,
+		     rec->size);
+	return fd;
+}
+
+static long eventfd_make(struct restore *r, const struct ctm_rec_file *rec)
+{
+	long fd = restore_must(r, SYS(eventfd2, 0, rec->u[1] ? EFD_SEMAPHORE : 0), "eventfd");
+
+	if (rec->u[0])
+		restore_must(r, SYS(write, fd, &rec->u[0], 8), "eventfd: count");
+	return fd;
+}
+
+static long timerfd_make(struct restore *r, const struct ctm_rec_file *rec)
+{
+	struct timerfd_arm *t = restore_alloc(r, sizeof(*t));
+
+	t->next = r->timerfds;
+	t->id = rec->id;
+	t->clock = rec->u[0];
+	t->interval = rec->u[1];
+	t->value = rec->u[2];
+	t->ticks = rec->u[3];
+	t->flags = rec->u[4];
+	r->timerfds = t;
+	return restore_must(r, SYS(timerfd_create, t->clock, 0), "timerfd");
+}
+
+static long obj_make(struct restore *r, const struct ctm_rec_file *rec)
+{
+	switch (rec->kind) {
+	case CTM_FILE_PATH:
+	case CTM_FILE_MAPPED:
+		return open_path(r, rec);
+	case CTM_FILE_HOME:
+		return open_home(r, rec);
+	case CTM_FILE_EVENTFD:
+		return eventfd_make(r, rec);
+	case CTM_FILE_TIMERFD:
+		return timerfd_make(r, rec);
+	case CTM_FILE_SIGNALFD:
+		return restore_must(r, SYS(signalfd4, -1, &rec->u[0], 8, 0), "signalfd");
+	case CTM_FILE_EPOLL:
+		return restore_must(r, SYS(epoll_create1, 0), "epoll");
+	case CTM_FILE_MEMFD:
+		return memfd_make(r, rec);
+	case CTM_FILE_TTY:
+		if (r->master < 0)
+			restore_fail(r, EBADMSG, "terminal: the process was announced without one");
+		return restore_must(r, pty_slave(r->master, rec->oflags), "terminal");
+	}
+	restore_fail(r, EBADMSG, "file %u: kind %u", rec->id, rec->kind);
+}
+
+static void obj_settings(struct restore *r, const struct file_obj *f, const struct ctm_rec_file *rec)
+{
+	long ret;
+
+	/* at home the file is the original, elsewhere the module knows its flags */
+	if (rec->kind == CTM_FILE_HOME || rec->kind == CTM_FILE_MAPPED || rec->oflags & O_PATH)
+		return;
+	restore_must(r, SYS(fcntl, f->fd, F_SETFL, rec->oflags & FLAGS_SET & ~FASYNC),
+		     "file %u %s: flags", rec->id, rec->path);
+	if (rec->pos && (rec->kind == CTM_FILE_PATH || rec->kind == CTM_FILE_MEMFD))
+		restore_must(r, SYS(lseek, f->fd, rec->pos, 0), "file %u %s: position", rec->id,
+			     rec->path);
+	if (rec->sig)
+		restore_must(r, SYS(fcntl, f->fd, F_SETSIG, rec->sig), "file %u: signal", rec->id);
+	if (rec->owner) {
+		ret = SYS(fcntl, f->fd, F_SETOWN, rec->owner);
+		if (ret != -ESRCH)	/* it is gone: nobody is told, as before */
+			restore_must(r, ret, "file %u: owner", rec->id);
+	}
+	if (rec->oflags & FASYNC)
+		restore_must(r, SYS(fcntl, f->fd, F_SETFL, rec->oflags & FLAGS_SET),
+			     "file %u: O_ASYNC", rec->id);
+}
+
+void files_take(struct restore *r, const struct ctm_rec_file *rec)
+{
+	struct file_obj *f = obj_new(r, rec->id);
+
+	if (rec->path_len >= CTM_PATH_MAX)
+		restore_fail(r, EBADMSG, "file %u: its path", rec->id);
+	f->peer = rec->peer;
+	if (rec->kind == CTM_FILE_PIPE_R || rec->kind == CTM_FILE_PIPE_W)
+		pipe_take(r, f, rec);
+	else if (rec->kind == CTM_FILE_SOCKPAIR)
+		pair_take(r, f, rec);
+	else
+		f->fd = temp_move(r, obj_make(r, rec));
+	if (rec->kind == CTM_FILE_MEMFD)
+		f->peer = rec->u[0];
+	f->kind = rec->kind;
+	obj_settings(r, f, rec);
+}
+
+int files_map(struct restore *r, __u32 id)
+{
+	struct file_obj *f = obj_of(r, id);
+
+	if (f->kind != CTM_FILE_PATH && f->kind != CTM_FILE_MAPPED && f->kind != CTM_FILE_MEMFD)
+		restore_fail(r, EBADMSG, "file %u: cannot be mapped", id);
+	return f->fd;
+}
+
+/* ---- contents ---------------------------------------------------------------- */
+
+/* into a pipe or socket, which has room for it: if it had not, waiting would not help */
+static void data_write(struct restore *r, int fd, const struct ctm_rec_filedata *rec)
+{
+	long flags = restore_must(r, SYS(fcntl, fd, F_GETFL), "file %u: contents", rec->id);
+	__u32 done = 0;
+
+	restore_must(r, SYS(fcntl, fd, F_SETFL, flags | O_NONBLOCK), "file %u: contents", rec->id);
+	while (done < rec->len)
+		done += restore_must(r, SYS(write, fd, rec->data + done, rec->len - done),
+				     "file %u: contents", rec->id);
+	restore_must(r, SYS(fcntl, fd, F_SETFL, flags), "file %u: contents", rec->id);
+}
+
+void files_data(struct restore *r, const struct ctm_rec_filedata *rec)
+{
+	struct file_obj *f = obj_of(r, rec->id);
+	__u32 done = 0;
+
+	switch (f->kind) {
+	case CTM_FILE_PIPE_W:
+		data_write(r, f->fd, rec);
+		break;
+	case CTM_FILE_PIPE_R:
+	case CTM_FILE_SOCKPAIR:		/* what can be read here was written there */
+		data_write(r, f->other, rec);
+		break;
+	case CTM_FILE_MEMFD:
+		while (done < rec->len)
+			done += restore_must(r, SYS(pwrite64, f->fd, rec->data + done,
+						    rec->len - done, rec->off + done),
+					     "memfd: contents");
+		break;
+	default:
+		restore_fail(r, EBADMSG, "file %u: contents for kind %u", rec->id, f->kind);
+	}
+}
+
+/* ---- the program's descriptors ------------------------------------------------ */
+
+void files_fd(struct restore *r, const struct ctm_rec_fd *rec)
+{
+	struct file_obj *f = obj_of(r, rec->id);
+
+	if (rec->fd > 0x7ffffff || f->kind == CTM_FILE_MAPPED)
+		restore_fail(r, EBADMSG, "fd %u", rec->fd);
+	temp_evict(r, rec->fd);
+	restore_must(r, SYS(dup3, f->fd, rec->fd, rec->cloexec ? O_CLOEXEC : 0), "fd %u", rec->fd);
+	if (f->at < 0)
+		f->at = rec->fd;
+}
+
+void files_epoll(struct restore *r, const struct ctm_rec_epoll *rec)
+{
+	struct file_obj *f = obj_of(r, rec->id);
+	struct epoll_event ev = { .events = rec->events, .data = rec->data };
+
+	if (f->kind != CTM_FILE_EPOLL)
+		restore_fail(r, EBADMSG, "file %u: not an epoll", rec->id);
+	restore_must(r, SYS(epoll_ctl, f->fd, EPOLL_CTL_ADD, rec->fd, &ev), "epoll: fd %u", rec->fd);
+}
+
+void files_finish(struct restore *r)
+{
+	int dev;
+
+	for (unsigned int i = 0; i < r->nfiles; i++) {
+		struct file_obj *f = &r->files[i];
+
+		if (f->kind == CTM_FILE_MEMFD && f->peer)
+			restore_must(r, SYS(fcntl, f->fd, F_ADD_SEALS, f->peer), "memfd: seals");
+		if (f->other_free)
+			SYS(close, f->other);
+		if (f->fd >= 0)
+			SYS(close, f->fd);
+	}
+	if (r->master >= 0)
+		SYS(close, r->master);
+	if (r->slave >= 0)
+		SYS(close, r->slave);
+	/* ours is closed by the last thread out: at a place where the table ends anyway */
+	dev = restore_must(r, SYS(fcntl, r->dev, F_DUPFD_CLOEXEC, 0), "fd: dup");
+	SYS(close, r->dev);
+	r->dev = dev;
+}
+
+/* Ticks that nobody has read; a kernel that cannot be told gets one by expiry. */
+static void ticks_set(struct restore *r, int fd, const struct timerfd_arm *t)
+{
+	__u64 soon[4] = { t->interval / NS, t->interval % NS, 0, 1 };
+
+	if (!SYS(ioctl, fd, TFD_IOC_SET_TICKS, &t->ticks))
+		return;
+	restore_must(r, SYS(timerfd_settime, fd, 0, soon, 0), "timerfd: ticks");
+}
+
+void files_arm(struct restore *r)
+{
+	for (struct timerfd_arm *t = r->timerfds; t; t = t->next) {
+		int fd = obj_of(r, t->id)->at;
+		__u64 value = t->value, v[4];
+
+		if (fd < 0)
+			continue;
+		if (!(t->flags & TFD_TIMER_ABSTIME))
+			value = timers_left(r, t->clock, value);
+		v[0] = t->interval / NS;
+		v[1] = t->interval % NS;
+		v[2] = value / NS;
+		v[3] = value % NS;
+		if (value)
+			restore_must(r, SYS(timerfd_settime, fd, t->flags, v, 0), "timerfd %d", fd);
+		if (t->ticks)
+			ticks_set(r, fd, t);
+	}
+}

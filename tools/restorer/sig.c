@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * sig.c - handlers, pending signals, a stop
+ *
+ * All signals are blocked from the keeper's clone on, until the module sets the
+ * recorded masks: what is queued here waits until then.
+ */
+#include "restore.h"
+#include <asm/errno.h>
+
+static bool is_stop(int sig)
+{
+	return sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
+}
+
+void sig_actions(struct restore *r, const struct ctm_rec_sighand *rec)
+{
+	for (int sig = 1; sig <= 64; sig++) {
+		if (sig == SIGKILL || sig == SIGSTOP)
+			continue;
+		/* the record has the order of the kernel's struct */
+		restore_must(r, SYS(rt_sigaction, sig, &rec->act[sig - 1], 0, 8),
+			     "handler of signal %d", sig);
+		if (is_stop(sig) && rec->act[sig - 1].handler == (__u64)SIG_DFL)
+			r->stop_able |= 1ull << (sig - 1);
+	}
+	r->have_sighand = true;
+}
+
+void sig_pending(struct restore *r, const struct ctm_rec_pending *rec)
+{
+	if (rec->signo < 1 || rec->signo > 64 || rec->signo == SIGKILL || rec->signo == SIGSTOP)
+		restore_fail(r, EBADMSG, "pending signal %u", rec->signo);
+	if (rec->tid)
+		restore_must(r, SYS(rt_tgsigqueueinfo, r->head.leader, rec->tid, rec->signo,
+				    rec->siginfo),
+			     "pending signal %u of thread %u", rec->signo, rec->tid);
+	else
+		restore_must(r, SYS(rt_sigqueueinfo, r->head.leader, rec->signo, rec->siginfo),
+			     "pending signal %u", rec->signo);
+}
+
+/*
+ * A process that was stopped stops again at its first step: by a pending stop
+ * signal that its mask and handlers let through.  SIGSTOP itself cannot wait.
+ */
+void sig_stop(struct restore *r)
+{
+	const struct slot *leader = (const void *)r->slots;
+	__u64 can = r->stop_able & ~leader->rec.wait.sigmask;
+	__u32 sig = r->task->stopped;
+
+	if (!sig)
+		return;
+	if (sig > 64 || !(can >> (sig - 1) & 1))
+		sig = can ? __builtin_ctzll(can) + 1 : 0;
+	if (!sig)
+		restore_fail(r, EOPNOTSUPP, "stop: all stop signals are handled or blocked");
+	restore_must(r, SYS(kill, r->head.leader, sig), "stop");
+}
