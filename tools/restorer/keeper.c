@@ -35,12 +35,15 @@ void keeper_fail(struct keeper *k, int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	at = text_vformat(m.text, sizeof(m.text), fmt, ap);
 	va_end(ap);
-	text_format(m.text + at, sizeof(m.text) - at, ": %s", text_errno(err));
+	if (err)
+		text_format(m.text + at, sizeof(m.text) - at, ": %s", text_errno(err));
 	if (k->landing) {
 		text_format(f.reason, sizeof(f.reason), "keeper: %s", m.text);
 		SYS(ioctl, KEEPER_DEVICE_FD, CTM_IOC_LAND_FAIL, &f);
 	}
 	SYS(sendto, KEEPER_SOCKET_FD, &m, sizeof(m), MSG_NOSIGNAL, 0, 0);
+	SYS(write, 2, m.text, strlen(m.text));
+	SYS(write, 2, "\n", 1);
 	sys_exit(1);
 }
 
@@ -79,10 +82,17 @@ static void signals_block(struct keeper *k)
 /* A limit of ours is a limit of what can be restored; the command gets its own. */
 static void limits_raise(void)
 {
-	__u64 files[2] = { FDS_WANTED, FDS_WANTED }, core[2] = { 0, 0 };
+	__u64 files[2] = { FDS_WANTED, FDS_WANTED }, limit[2];
 
-	SYS(prlimit64, 0, RLIMIT_NOFILE, files, 0);
-	SYS(prlimit64, 0, RLIMIT_CORE, core, 0);
+	if (SYS(prlimit64, 0, RLIMIT_NOFILE, files, 0) &&
+	    !SYS(prlimit64, 0, RLIMIT_NOFILE, 0, limit)) {
+		limit[0] = limit[1];
+		SYS(prlimit64, 0, RLIMIT_NOFILE, limit, 0);
+	}
+	if (!SYS(prlimit64, 0, RLIMIT_CORE, 0, limit)) {
+		limit[0] = 0;
+		SYS(prlimit64, 0, RLIMIT_CORE, limit, 0);
+	}
 }
 
 /* Its own view: children get a new time namespace, /proc shows our processes. */
