@@ -29,8 +29,12 @@ void sig_actions(struct restore *r, const struct ctm_rec_sighand *rec)
 
 void sig_pending(struct restore *r, const struct ctm_rec_pending *rec)
 {
-	if (rec->signo < 1 || rec->signo > 64 || rec->signo == SIGKILL || rec->signo == SIGSTOP)
+	if (rec->signo < 1 || rec->signo > 64 || rec->signo == SIGKILL)
 		restore_fail(r, EBADMSG, "pending signal %u", rec->signo);
+	if (rec->signo == SIGSTOP) {	/* it would not wait */
+		r->task->stopped = SIGSTOP;
+		return;
+	}
 	if (rec->tid)
 		restore_must(r, SYS(rt_tgsigqueueinfo, r->head.leader, rec->tid, rec->signo,
 				    rec->siginfo),
