@@ -74,6 +74,7 @@ struct keeper_start {
 	struct { __u64 cur, max; } rlimits[16];
 	__u32 argc, envc;
 	__u32 bytes;
+	__u32 pad;		/* 0; strings begin where the structure ends */
 	__u32 groups[KEEPER_GROUPS_MAX];
 	char strings[];
 };

@@ -15,6 +15,8 @@
 #define FDS_MAX		251		/* the memfd and the command's */
 #define DEFAULT_PATH	"/usr/local/bin:/bin:/usr/bin"
 
+_Static_assert(offsetof(struct keeper_start, strings) == sizeof(struct keeper_start), "strings");
+
 /** struct order - what KEEPER_START asked for */
 struct order {
 	const struct keeper_start *start;
