@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * main.c - continuumctl: the table of commands, help, errors
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+
+static const struct command commands[] = {
+	{ "up", "[--module FILE]", "load the module, start the daemon, join the configured seeds",
+	  "  --module FILE   load this file instead of the installed module;\n"
+	  "                  also CONTINUUM_MODULE in the environment\n", command_up },
+	{ "down", "[--keep]", "leave the cluster, stop the daemon, unload the module",
+	  "  --keep          leave the module loaded\n"
+	  "\n"
+	  "Refuses with a list while processes live here.\n", command_down },
+	{ "join", "ADDR[:PORT]...", "join the cluster through these nodes", NULL, command_join },
+	{ "leave", "[NODE]", "leave the cluster; the node stays up, alone",
+	  "With NODE: forget this peer, which must be dead or have left.\n", command_leave },
+	{ "reload", "", "read continuum.conf and the keys again", NULL, command_reload },
+	{ "set", "KEY VALUE", "change a setting of this node until the next up",
+	  "  accept on|off      may processes land here\n"
+	  "  allow_root on|off  may processes of root land here\n"
+	  "  encrypt on|off     must be the same in the whole cluster\n", command_set },
+	{ "get", "[-j] [KEY]", "show the settings of this node", NULL, command_get },
+	{ "genkey", "", "print a new cluster key", NULL, command_genkey },
+	{ "status", "[-j]", "this node", NULL, command_status },
+	{ "peers", "[-j]", "the other nodes of the cluster", NULL, command_peers },
+	{ "ps", "[-a] [-j] [GPID...]", "the processes of the cluster",
+	  "  -a    with those that have ended\n", command_ps },
+	{ "run", "[--to NODE] [--pin] [--ttl N] [--lease T] [--linger] [-d] [--] COMMAND...",
+	  "start a process",
+	  "  --to NODE     move it there at once (a node, any)\n"
+	  "  --pin         the cluster does not move it by itself\n"
+	  "  --ttl N       hops without useful work (32)\n"
+	  "  --lease T     CPU time without useful work: 500ms, 10s, 5m, 1h\n"
+	  "  --linger      what the command leaves behind lives on after it\n"
+	  "  -d, --detach  do not wait: print the GPID; input is /dev/null, output that\n"
+	  "                would go to the terminal goes to \"logs\"\n"
+	  "\n"
+	  "The exit status is the command's, 128+N for signal N, 125 when Continuum\n"
+	  "failed, 126 and 127 when the command could not be executed or found.\n", command_run },
+	{ "migrate", "[-j] GPID [NODE|any|home]", "move a process",
+	  "Prints GPID NODE downtime_us=N total_us=N bytes=N when it runs at its new host.\n",
+	  command_migrate },
+	{ "kill", "[-s SIG] GPID...", "send a signal to processes, wherever they are",
+	  "  -s SIG   name or number (TERM); 0 only checks\n", command_kill },
+	{ "wait", "[-j] GPID", "wait for the end of a process",
+	  "The exit status is the process's, as that of run.\n", command_wait },
+	{ "explain", "[-j] GPID [NODE]", "what would stop or slow a move", NULL, command_explain },
+	{ "suspend", "GPID...", "freeze processes", NULL, command_suspend },
+	{ "resume", "GPID...", "let suspended processes go on", NULL, command_resume },
+	{ "logs", "GPID", "what a process that was started with run -d has written", NULL,
+	  command_logs },
+	{ "check", "[-j]", "is this machine fit to be a node", NULL, command_check },
+	{ "version", "", "of this program and of the module", NULL, command_version },
+};
+
+#define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *current;
+
+static void print_grammar(FILE *to, const struct command *command)
+{
+	fprintf(to, "usage: continuumctl %s%s%s\n", command->name, *command->arguments ? " " : "",
+		command->arguments);
+}
+
+static void print_help(const struct command *command)
+{
+	print_grammar(stdout, command);
+	printf("\n%s\n", command->summary);
+	if (command->help)
+		printf("\n%s", command->help);
+}
+
+static void print_usage(FILE *to)
+{
+	fputs("usage: continuumctl COMMAND [ARGUMENT...]\n\n", to);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	fputs("\n\"continuumctl COMMAND --help\" says more. -j gives JSON.\n", to);
+}
+
+int usage_error(const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "continuumctl %s: ", current->name);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	print_grammar(stderr, current);
+	return USAGE;
+}
+
+int exit_status_of(int error)
+{
+	switch (-error) {
+	case 0:
+		return DONE;
+	case ESRCH:
+	case ENOENT:
+		return NOT_FOUND;
+	case EPERM:
+	case EACCES:
+		return DENIED;
+	default:
+		return FAILED;
+	}
+}
+
+int fail(int error, const char *format, ...)
+{
+	va_list args;
+
+	fputs("continuumctl: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return exit_status_of(error);
+}
+
+int next_option(int argc, char **argv, const char *options, const struct option *longs)
+{
+	static const struct option none[] = { { 0 } };
+	static const struct option json[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+	char text[32];
+	int option;
+
+	snprintf(text, sizeof(text), "+:%s", options);
+	option = getopt_long(argc, argv, text, longs ? longs : strchr(options, 'j') ? json : none, NULL);
+	if (option < 0)
+		return 0;
+	if (option == ':') {
+		usage_error("\"%s\" needs a value", argv[optind - 1]);
+		return -1;
+	}
+	if (option == '?') {
+		usage_error("unknown option \"%s\"", argv[optind - 1]);
+		return -1;
+	}
+	return option;
+}
+
+int open_device(void)
+{
+	int fd = continuum_open();
+
+	if (fd == -ENOENT || fd == -ENXIO || fd == -ENODEV)
+		fail(fd, "the module is not loaded on this machine (continuumctl up)");
+	else if (fd < 0)
+		fail(fd, "/dev/continuum: %s", strerror(-fd));
+	return fd;
+}
+
+struct netlink *open_netlink(int *status)
+{
+	struct netlink *nl = malloc(sizeof(*nl));
+	int error = nl ? netlink_open(nl) : -ENOMEM;
+
+	if (!error)
+		return nl;
+	free(nl);
+	if (error == -ENOENT)
+		fail(error, "the module is not loaded on this machine (continuumctl up)");
+	else
+		fail(error, "netlink: %s", strerror(-error));
+	*status = FAILED;
+	return NULL;
+}
+
+void close_netlink(struct netlink *nl)
+{
+	netlink_close(nl);
+	free(nl);
+}
+
+const char *netlink_text_of(const struct netlink *nl, int error)
+{
+	if (nl->error[0])
+		return nl->error;
+	return error == -ENETDOWN ? "the node is not up (continuumctl up)" : strerror(-error);
+}
+
+int parse_gpid(const char *text, uint64_t *gpid)
+{
+	int error = continuum_gpid_parse(text, gpid);
+
+	switch (error) {
+	case 0:
+		return DONE;
+	case -EINVAL:
+		return usage_error("\"%s\" is not a GPID (NODE.SEQ, as ps shows it)", text);
+	case -ESRCH:
+		return fail(error, "%s: no such node in the cluster", text);
+	case -ENOENT:
+		fail(error, "the module is not loaded on this machine (continuumctl up)");
+		return FAILED;
+	case -ENETDOWN:
+		return fail(error, "the node is not up (continuumctl up)");
+	default:
+		return fail(error, "%s: %s", text, strerror(-error));
+	}
+}
+
+/* Edits (insert, drop, change) from one word to the other. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[32];
+	size_t length = strlen(b);
+
+	if (length >= sizeof(row) / sizeof(row[0]))
+		return length;
+	for (size_t j = 0; j <= length; j++)
+		row[j] = j;
+	for (size_t i = 0; a[i]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i + 1;
+		for (size_t j = 0; j < length; j++) {
+			size_t best = diagonal + (a[i] != b[j]);
+
+			diagonal = row[j + 1];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (diagonal + 1 < best)
+				best = diagonal + 1;
+			row[j + 1] = best;
+		}
+	}
+	return row[length];
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+	const struct command *nearest = NULL;
+	size_t least = 3;	/* farther is no help */
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		size_t d = distance(name, commands[i].name);
+
+		if (d < least) {
+			least = d;
+			nearest = &commands[i];
+		}
+	}
+	fprintf(stderr, "continuumctl: no command \"%s\"", name);
+	if (nearest)
+		fprintf(stderr, "; did you mean \"%s\"?", nearest->name);
+	fputs("\n\"continuumctl --help\" lists them.\n", stderr);
+	return USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	if (argc < 2) {
+		print_usage(stderr);
+		return USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		print_usage(stdout);
+		return DONE;
+	}
+	current = find_command(!strcmp(argv[1], "--version") ? "version" : argv[1]);
+	if (!current)
+		return unknown_command(argv[1]);
+	if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"))) {
+		print_help(current);
+		return DONE;
+	}
+	status = current->run(argc - 1, argv + 1);
+	if (fflush(stdout) || ferror(stdout)) {
+		perror("continuumctl: standard output");
+		return status ? status : FAILED;
+	}
+	return status;
+}

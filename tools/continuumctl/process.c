@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * process.c - commands that act on processes by GPID
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../continuumd/config.h"
+#include "deputy.h"
+#include "output.h"
+#include "signals.h"
+
+#define EXPLAIN_ROOM	65537
+
+/* What the kernel said, or the errno's meaning here. */
+static const char *cause(int error, const char *reason)
+{
+	if (reason && reason[0])
+		return reason;
+	switch (-error) {
+	case ESRCH:
+		return "no such process";
+	case EPERM:
+		return "not yours";
+	case ENETDOWN:
+		return "the node is not up (continuumctl up)";
+	case EHOSTUNREACH:
+		return "the node that is needed does not answer, or is unknown";
+	case EBUSY:
+		return "another journey of it is under way";
+	case EINPROGRESS:
+		return "the outcome is not known yet: the process is in limbo";
+	default:
+		return strerror(-error);
+	}
+}
+
+/* Options of a command that has at most -j.  Return: DONE or USAGE */
+static int parse_json_option(int argc, char **argv, const char *options, bool *json)
+{
+	int option;
+
+	while ((option = next_option(argc, argv, options, NULL)) > 0)
+		*json = true;
+	return option < 0 ? USAGE : DONE;
+}
+
+/* One GPID, and up to @more arguments after it.  Opens the device. */
+static int parse_one(int argc, char **argv, int more, uint64_t *gpid, int *device)
+{
+	int status;
+
+	if (optind == argc)
+		return usage_error("no GPID");
+	if (argc - optind > 1 + more)
+		return usage_error("\"%s\" is too much", argv[optind + 1 + more]);
+	status = parse_gpid(argv[optind], gpid);
+	if (status)
+		return status;
+	*device = open_device();
+	return *device < 0 ? exit_status_of(*device) == DENIED ? DENIED : FAILED : DONE;
+}
+
+/* ---- migrate ---- */
+
+static void print_migration(const struct ctm_migrate *m, const char *gpid, bool json)
+{
+	struct json_object *object;
+
+	if (!json) {
+		printf("%s %s downtime_us=%" PRIu64 " total_us=%" PRIu64 " bytes=%" PRIu64 "\n", gpid,
+		       m->node, (uint64_t)m->downtime_ns / 1000, (uint64_t)m->total_ns / 1000,
+		       (uint64_t)m->bytes);
+		return;
+	}
+	object = json_object_new_object();
+	json_add_text(object, "gpid", gpid);
+	json_add_text(object, "node", m->node);
+	json_add_number(object, "downtime_us", m->downtime_ns / 1000);
+	json_add_number(object, "total_us", m->total_ns / 1000);
+	json_add_number(object, "bytes", m->bytes);
+	json_print(object);
+}
+
+int command_migrate(int argc, char **argv)
+{
+	struct ctm_migrate m;
+	bool json = false;
+	uint64_t gpid;
+	int device;
+	int status = parse_json_option(argc, argv, "j", &json);
+	const char *node;
+	int error;
+
+	if (!status)
+		status = parse_one(argc, argv, 1, &gpid, &device);
+	if (status)
+		return status;
+	node = argv[optind + 1] ? argv[optind + 1] : "any";
+	m.reason[0] = '\0';
+	error = continuum_migrate(device, gpid, node, &m);
+	close(device);
+	if (error)
+		return fail(error, "%s: %s", argv[optind], cause(error, m.reason));
+	print_migration(&m, argv[optind], json);
+	return DONE;
+}
+
+/* ---- kill, suspend, resume ---- */
+
+static int target_call(const char *name, int device, uint64_t gpid, int sig, char *reason)
+{
+	if (!strcmp(name, "suspend"))
+		return continuum_suspend(device, gpid, reason);
+	if (!strcmp(name, "resume"))
+		return continuum_resume(device, gpid, reason);
+	return continuum_signal(device, gpid, sig, 0, reason);
+}
+
+/* All are tried; the first failure gives the exit status. */
+static int for_each_target(const char *name, char **gpids, int sig)
+{
+	int device = open_device();
+	int result = DONE;
+
+	if (device < 0)
+		return exit_status_of(device) == DENIED ? DENIED : FAILED;
+	for (; *gpids; gpids++) {
+		char reason[CTM_REASON_MAX] = "";
+		uint64_t gpid;
+		int status = parse_gpid(*gpids, &gpid);
+		int error = status ? 0 : target_call(name, device, gpid, sig, reason);
+
+		if (error == -ETIMEDOUT && !reason[0])
+			strcpy(reason, "unconfirmed");
+		if (error)
+			status = fail(error, "%s: %s", *gpids, cause(error, reason));
+		if (!result)
+			result = status;
+	}
+	close(device);
+	return result;
+}
+
+int command_kill(int argc, char **argv)
+{
+	int sig = SIGTERM;
+	int option;
+
+	while ((option = next_option(argc, argv, "s:", NULL)) > 0) {
+		sig = signal_parse(optarg);
+		if (sig < 0)
+			return usage_error("no signal \"%s\"", optarg);
+	}
+	if (option < 0)
+		return USAGE;
+	return optind < argc ? for_each_target(argv[0], argv + optind, sig) : usage_error("no GPID");
+}
+
+static int suspend_or_resume(int argc, char **argv)
+{
+	if (next_option(argc, argv, "", NULL) < 0)
+		return USAGE;
+	return optind < argc ? for_each_target(argv[0], argv + optind, 0) : usage_error("no GPID");
+}
+
+int command_suspend(int argc, char **argv)
+{
+	return suspend_or_resume(argc, argv);
+}
+
+int command_resume(int argc, char **argv)
+{
+	return suspend_or_resume(argc, argv);
+}
+
+/* ---- wait ---- */
+
+static const char *end_text(uint32_t end)
+{
+	static const char *const texts[] = {
+		[CTM_END_EXIT] = "exit",
+		[CTM_END_SIGNAL] = "signal",
+		[CTM_END_HOST_LOST] = "host lost",
+		[CTM_END_TTL] = "ttl",
+		[CTM_END_LEASE] = "lease",
+		[CTM_END_DESTROYED] = "destroyed",
+	};
+
+	return end < sizeof(texts) / sizeof(texts[0]) && texts[end] ? texts[end] : "unknown";
+}
+
+static void print_record(const struct ctm_wait *record, const char *gpid)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_add_text(object, "gpid", gpid);
+	json_add_number(object, "status", (uint64_t)deputy_status(record->status));
+	json_add_text(object, "end", end_text(record->end));
+	json_add_text(object, "host", record->host_name);
+	json_add_number(object, "cpu_ms", record->cpu_ns / 1000000);
+	json_print(object);
+}
+
+int command_wait(int argc, char **argv)
+{
+	struct ctm_wait record;
+	bool json = false;
+	uint64_t gpid;
+	int device;
+	int status = parse_json_option(argc, argv, "j", &json);
+	int error;
+
+	if (!status)
+		status = parse_one(argc, argv, 0, &gpid, &device);
+	if (status)
+		return status == USAGE ? USAGE : RUN_FAILED;
+	do
+		error = continuum_wait(device, gpid, 0, &record);
+	while (error == -EINTR);
+	close(device);
+	if (error) {
+		fail(error, "%s: %s", argv[optind], cause(error, NULL));
+		return RUN_FAILED;
+	}
+	if (json)
+		print_record(&record, argv[optind]);
+	if (record.end == CTM_END_HOST_LOST) {
+		fail(0, "%s: host lost", argv[optind]);
+		return RUN_FAILED;
+	}
+	return deputy_status(record.status);
+}
+
+/* ---- explain ---- */
+
+static void print_findings(const struct ctm_explain *e, char *text, const char *gpid, bool json)
+{
+	struct json_object *object, *findings;
+	char *line, *state = NULL;
+	char size[16];
+
+	if (!json) {
+		fputs(*text ? text : "nothing stands in the way\n", stdout);
+		if (*text && text[strlen(text) - 1] != '\n')
+			putchar('\n');
+		printf("size: %s\n", size_text(e->rss_bytes, size));
+		return;
+	}
+	object = json_object_new_object();
+	findings = json_object_new_array();
+	json_add_text(object, "gpid", gpid);
+	json_add_number(object, "blockers", e->blockers);
+	json_add_number(object, "rss_kib", e->rss_bytes / 1024);
+	for (line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
+		json_object_array_add(findings, json_object_new_string(line));
+	json_object_object_add(object, "findings", findings);
+	json_print(object);
+}
+
+int command_explain(int argc, char **argv)
+{
+	static char text[EXPLAIN_ROOM];
+	struct ctm_explain e;
+	bool json = false;
+	uint64_t gpid;
+	int device;
+	int status = parse_json_option(argc, argv, "j", &json);
+	int error;
+
+	if (!status)
+		status = parse_one(argc, argv, 1, &gpid, &device);
+	if (status)
+		return status;
+	error = continuum_explain(device, gpid, argv[optind + 1] ? argv[optind + 1] : "", text,
+				  sizeof(text), &e);
+	close(device);
+	if (error)
+		return fail(error, "%s: %s", argv[optind], cause(error, NULL));
+	print_findings(&e, text, argv[optind], json);
+	return DONE;
+}
+
+/* ---- logs ---- */
+
+static int copy_out(int fd, const char *path)
+{
+	char bytes[65536];
+	ssize_t got;
+
+	while ((got = read(fd, bytes, sizeof(bytes))) != 0) {
+		if (got < 0 && errno != EINTR)
+			return fail(-errno, "%s: %s", path, strerror(errno));
+		if (got > 0 && fwrite(bytes, 1, (size_t)got, stdout) != (size_t)got)
+			return FAILED;	/* said by main() */
+	}
+	return DONE;
+}
+
+int command_logs(int argc, char **argv)
+{
+	char path[PATH_MAX + CTM_NAME_MAX + 16];
+	char node[CTM_NAME_MAX];
+	struct config config;
+	char error[512];
+	uint32_t sequence;
+	int status;
+	int fd;
+
+	if (next_option(argc, argv, "", NULL) < 0)
+		return USAGE;
+	if (optind + 1 != argc)
+		return usage_error("one GPID is wanted");
+	if (continuum_gpid_split(argv[optind], node, &sequence) || strchr(node, '/'))
+		return usage_error("\"%s\" is not a GPID (NODE.SEQ, as ps shows it)", argv[optind]);
+	if (config_read(CONFIG_FILE, &config, error, sizeof(error)))
+		return fail(-EINVAL, "%s", error);
+	snprintf(path, sizeof(path), "%s/%s.%u", config.log_dir, node, sequence);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && strcmp(node, config.name))
+		return fail(-ENOENT, "%s: its log is on %s", argv[optind], node);
+	if (fd < 0 && errno == ENOENT)
+		return fail(-ENOENT, "%s: no log (run -d keeps one when its output would go to a terminal)",
+			    argv[optind]);
+	if (fd < 0)
+		return fail(-errno, "%s: %s", path, strerror(errno));
+	status = copy_out(fd, path);
+	close(fd);
+	return status;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * continuum.h - the C library of Continuum
+ *
+ * Thin wrappers of the calls of /dev/continuum, which <linux/continuum.h>
+ * documents, and the printed form of GPIDs.  Nothing here keeps state: a caller
+ * opens the device once and passes the descriptor.
+ *
+ * Unless said otherwise, a function returns 0 or a negative errno.  Those that
+ * take @reason (CTM_REASON_MAX bytes, or NULL) leave there what the kernel said
+ * about an error, or an empty string.
+ *
+ * Link with -lcontinuum -lmnl.
+ */
+#ifndef CONTINUUM_H
+#define CONTINUUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/continuum.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** CONTINUUM_GPID_MAX - a printed GPID with its NUL: node name, dot, sequence */
+#define CONTINUUM_GPID_MAX	(CTM_NAME_MAX + 11)
+
+/** continuum_open() - open /dev/continuum, close-on-exec.  Return: fd or -errno (ENOENT: module not loaded) */
+int continuum_open(void);
+
+/** continuum_info() - what is known of @gpid (0: the caller) */
+int continuum_info(int fd, uint64_t gpid, struct ctm_info *info);
+
+/**
+ * continuum_migrate() - move a process, or with @gpid 0 the calling process itself
+ * @node:   name of a node, "any" or "home"
+ * @result: receives node, times, bytes and reason; may be NULL
+ *
+ * Returns when the process runs at its new host.
+ */
+int continuum_migrate(int fd, uint64_t gpid, const char *node, struct ctm_migrate *result);
+
+/** continuum_wait() - wait for the end of a process; @flags: 0 or CTM_WAIT_NOHANG */
+int continuum_wait(int fd, uint64_t gpid, uint32_t flags, struct ctm_wait *result);
+
+/** continuum_signal() - send @sig to a process; @timeout_ms 0: 10 s */
+int continuum_signal(int fd, uint64_t gpid, int sig, uint32_t timeout_ms, char *reason);
+
+int continuum_destroy(int fd, uint64_t gpid, char *reason);
+int continuum_suspend(int fd, uint64_t gpid, char *reason);
+int continuum_resume(int fd, uint64_t gpid, char *reason);
+
+/**
+ * continuum_explain() - what would stop or slow a move
+ * @node:   target to check against, or "" for none
+ * @text:   receives the findings, one a line, always NUL terminated
+ * @length: room at @text
+ * @result: receives the counts; may be NULL
+ */
+int continuum_explain(int fd, uint64_t gpid, const char *node, char *text, size_t length,
+		      struct ctm_explain *result);
+
+/**
+ * continuum_gpid_split() - take "NODE.SEQ" apart at its last dot; pure
+ *
+ * Return: 0, or -EINVAL when @text has not that form.
+ */
+int continuum_gpid_split(const char *text, char node[CTM_NAME_MAX], uint32_t *sequence);
+
+/**
+ * continuum_gpid_parse() - the GPID that "NODE.SEQ" or "#HEXID.SEQ" names
+ *
+ * Asks the kernel for the id of the node.  Return: 0, -EINVAL for a text of
+ * another form, -ESRCH when the cluster knows no node of that name.
+ */
+int continuum_gpid_parse(const char *text, uint64_t *gpid);
+
+/** continuum_gpid_print() - "NODE.SEQ", or "#HEXID.SEQ" when the node is unknown.  Return: @text */
+const char *continuum_gpid_print(uint64_t gpid, char text[CONTINUUM_GPID_MAX]);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CONTINUUM_H */

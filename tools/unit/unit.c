@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * unit.c - tests of the tools' pure parts; KTAP on standard output
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../continuumctl/signals.h"
+#include "../continuumctl/tty.h"
+#include "../continuumd/config.h"
+#include "../continuumd/machine.h"
+#include "../continuumd/order.h"
+#include "../lib/base64.h"
+#include "../lib/cluster.h"
+#include "../lib/continuum.h"
+
+static unsigned int failures;	/* in the test under way */
+
+#define expect(condition) do {							\
+	if (!(condition)) {							\
+		printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);	\
+		failures++;							\
+	}									\
+} while (0)
+
+static bool splits(const char *text, const char *node, uint32_t sequence)
+{
+	char found[CTM_NAME_MAX];
+	uint32_t number;
+
+	return !continuum_gpid_split(text, found, &number) && !strcmp(found, node) &&
+	       number == sequence;
+}
+
+static bool splits_not(const char *text)
+{
+	char found[CTM_NAME_MAX];
+	uint32_t number;
+
+	return continuum_gpid_split(text, found, &number) == -EINVAL;
+}
+
+static void test_gpid(void)
+{
+	expect(splits("alpha.17", "alpha", 17));
+	expect(splits("a.example.org.4294967295", "a.example.org", UINT32_MAX));
+	expect(splits("#1a2b3c4d.1", "#1a2b3c4d", 1));
+	expect(splits_not("alpha"));
+	expect(splits_not("alpha."));
+	expect(splits_not(".17"));
+	expect(splits_not("alpha.0"));
+	expect(splits_not("alpha.+1"));
+	expect(splits_not("alpha. 1"));
+	expect(splits_not("alpha.17x"));
+	expect(splits_not("alpha.4294967296"));
+	expect(splits_not("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.1"));
+}
+
+static void test_base64(void)
+{
+	unsigned char key[32], back[32];
+	char text[BASE64_LENGTH(32) + 1];
+
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (unsigned char)(i * 37 + 200);
+	base64_encode(key, sizeof(key), text);
+	expect(strlen(text) == 44 && text[43] == '=');
+	expect(!base64_decode(text, back, sizeof(back)) && !memcmp(key, back, sizeof(key)));
+	text[42]++;				/* bits beyond the last byte */
+	expect(base64_decode(text, back, sizeof(back)) == -EINVAL);
+	base64_encode((const unsigned char *)"foob", 4, text);
+	expect(!strcmp(text, "Zm9vYg=="));
+	expect(base64_decode("Zm9v", back, 4) == -EINVAL);
+	expect(base64_decode("Zm=v", back, 3) == -EINVAL);
+}
+
+static int read_text(const char *text, struct config *config, char *error)
+{
+	char path[] = "/tmp/continuum-unit-XXXXXX";
+	int fd = mkstemp(path);
+	int result = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -EIO;
+
+	close(fd);
+	if (!result)
+		result = config_read(path, config, error, 256);
+	unlink(path);
+	return result;
+}
+
+static void test_config(void)
+{
+	static struct config c;
+	char error[256];
+
+	expect(!read_text("name = n1\n# nothing\n\nseeds = 10.0.0.2, n3:99 # two\n"
+			  "port=7200\nallow_root = yes\nencrypt = off\nspare_landers = 5", &c, error));
+	expect(!strcmp(c.name, "n1") && c.port == 7200 && c.allow_root && !c.encrypt);
+	expect(c.accept && c.spare_landers == 5 && !strcmp(c.cluster, "continuum"));
+	expect(c.seed_count == 2 && !strcmp(c.seeds[0], "10.0.0.2") && !strcmp(c.seeds[1], "n3:99"));
+	expect(read_text("name = n1\n\nport = 0\n", &c, error) == -EINVAL && strstr(error, ":3: port"));
+	expect(read_text("nmae = n1\n", &c, error) == -EINVAL && strstr(error, ":1: unknown key"));
+	expect(read_text("name = a/b\n", &c, error) == -EINVAL);
+	expect(read_text("name n1\n", &c, error) == -EINVAL);
+	expect(read_text("keeper = keeper\n", &c, error) == -EINVAL);
+	expect(!config_read("/nonexistent/continuum.conf", &c, error, sizeof(error)));
+}
+
+static void test_machine(void)
+{
+	unsigned char a[16], b[16];
+
+	expect(!machine_parse("0123456789abcdef0123456789abcdef\n", a));
+	expect(!machine_parse("0123456789abcdef0123456789abcdee\n", b));
+	expect(memcmp(a, b, 16) && machine_node_id(a) != machine_node_id(b) && machine_node_id(a));
+	expect(machine_parse("0123456789abcdef0123456789abcde", a) == -EINVAL);
+	expect(machine_parse("0123456789abcdef0123456789abcdeff", a) == -EINVAL);
+	expect(machine_parse("uninitialized\n", a) == -EINVAL);
+	memset(a, 0, sizeof(a));
+	expect(machine_node_id(a) == 1);
+}
+
+/* A good one, with two arguments and one variable. */
+static struct keeper_start *make_start(size_t *length)
+{
+	static const char strings[] = "/home\0echo\0hello\0A=b";
+	struct keeper_start *start = calloc(1, sizeof(*start) + sizeof(strings));
+
+	start->size = sizeof(*start);
+	start->nfds = 1;
+	start->argc = 2;
+	start->envc = 1;
+	start->bytes = sizeof(strings);
+	memcpy(start->strings, strings, sizeof(strings));
+	*length = sizeof(*start) + sizeof(strings);
+	return start;
+}
+
+#define expect_order(change, expected) do {				\
+	size_t length;							\
+	struct keeper_start *s = make_start(&length);			\
+									\
+	change;								\
+	expect(order_check(s, length) == (expected));			\
+	free(s);							\
+} while (0)
+
+static void test_order(void)
+{
+	expect_order((void)0, 0);
+	expect_order(length--, -EINVAL);
+	expect_order(length = sizeof(*s) - 1, -EINVAL);
+	expect_order(s->bytes++, -EINVAL);
+	expect_order(s->argc = 3, -EINVAL);
+	expect_order(s->argc = 0, -EINVAL);
+	expect_order(s->envc = UINT32_MAX, -E2BIG);
+	expect_order(s->nfds = 251, -EINVAL);
+	expect_order(s->fds[0] = -1, -EINVAL);
+	expect_order(s->strings[s->bytes - 1] = 'x', -EINVAL);
+	expect_order(s->strings[0] = 'x', -EINVAL);
+	expect_order(s->nice = 20, -EINVAL);
+	expect_order(s->flags = 1u << 31, -EINVAL);
+	expect_order(s->tty_fds = 1, -EINVAL);
+	expect_order(s->flags = CTM_ADOPT_TTY, -EINVAL);
+	expect_order((s->flags = CTM_ADOPT_TTY, s->tty_fds = 7), 0);
+}
+
+static void test_signals(void)
+{
+	expect(signal_parse("TERM") == SIGTERM && signal_parse("sigkill") == SIGKILL);
+	expect(signal_parse("9") == 9 && signal_parse("0") == 0 && signal_parse("64") == 64);
+	expect(signal_parse("65") == -1 && signal_parse("9x") == -1 && signal_parse("") == -1);
+	expect(signal_parse("RTMIN") == SIGRTMIN && signal_parse("SIGRTMIN+3") == SIGRTMIN + 3);
+	expect(signal_parse("RTMAX-1") == SIGRTMAX - 1 && signal_parse("RTMAX+1") == -1);
+	expect(signal_parse("RTMINx") == -1 && signal_parse("NOSUCH") == -1);
+	expect(signal_parse("IOT") == SIGABRT && signal_parse("-1") == -1);
+}
+
+static bool filters(struct tty *tty, const char *from, const char *to)
+{
+	char out[64];
+	size_t length = tty_filter(tty, from, strlen(from), out);
+
+	return length == strlen(to) && !memcmp(out, to, length);
+}
+
+static void test_filter(void)
+{
+	struct tty tty = { .own_newlines = true };
+
+	expect(filters(&tty, "a\r\nb\r\n", "a\nb\n"));
+	expect(filters(&tty, "a\r\r\n", "a\r\n"));
+	expect(filters(&tty, "a\r", "a") && filters(&tty, "\nb", "\nb"));
+	expect(filters(&tty, "a\r", "a") && filters(&tty, "b", "\rb"));
+	expect(filters(&tty, "50%\r51%", "50%\r51%"));
+	tty.own_newlines = false;
+	expect(filters(&tty, "a\r\n\r", "a\r\n\r"));
+}
+
+static bool prints(const char *text, const char *expected)
+{
+	struct address address;
+	char back[64];
+
+	return !address_parse(text, &address) && !strcmp(address_print(&address, back), expected);
+}
+
+static void test_address(void)
+{
+	struct address address;
+
+	expect(prints("10.1.2.3", "10.1.2.3:7117"));
+	expect(prints("10.1.2.3:80", "10.1.2.3:80"));
+	expect(prints("::1", "[::1]:7117"));
+	expect(prints("[fe80::2]:99", "[fe80::2]:99"));
+	expect(address_parse("10.1.2.3:", &address) == -EINVAL);
+	expect(address_parse("10.1.2.3:0", &address) == -EINVAL);
+	expect(address_parse("10.1.2.3:65536", &address) == -EINVAL);
+	expect(address_parse("[::1", &address) == -EINVAL);
+	expect(address_parse("", &address) == -EINVAL);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	{ "gpid", test_gpid },
+	{ "base64", test_base64 },
+	{ "config", test_config },
+	{ "machine", test_machine },
+	{ "order", test_order },
+	{ "signals", test_signals },
+	{ "filter", test_filter },
+	{ "address", test_address },
+};
+
+int main(void)
+{
+	const size_t count = sizeof(tests) / sizeof(tests[0]);
+	unsigned int failed = 0;
+
+	printf("KTAP version 1\n1..%zu\n", count);
+	for (size_t i = 0; i < count; i++) {
+		failures = 0;
+		tests[i].run();
+		printf("%s %zu tools: %s\n", failures ? "not ok" : "ok", i + 1, tests[i].name);
+		failed += !!failures;
+	}
+	return failed ? 1 : 0;
+}
