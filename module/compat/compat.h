@@ -78,4 +78,234 @@ static inline int ctm_compat_sendmsg(struct socket *sock, struct msghdr *msg)
  */
 #define CTM_TLS_KEYS_FROM_USER	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0))
 
+/*
+ * ---- freeze.c, capture.c, resource/ ------------------------------------------
+ */
+#include <linux/capability.h>
+#include <linux/eventfd.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/mm.h>
+#include <linux/posix-timers.h>
+#include <linux/sched.h>
+#include <linux/sched/coredump.h>
+#include <linux/sched/signal.h>
+#include <linux/wait.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#include <linux/filelock.h>	/* 5970e15dbcfe "filelock: move file locking definitions to separate header file" */
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+/* ca5e863233e8 "mm/gup: remove vmas parameter from get_user_pages_remote()" */
+#define get_user_pages_remote(mm, start, n, flags, pages, locked) \
+	get_user_pages_remote(mm, start, n, flags, pages, NULL, locked)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+/* 1934b212615d "file: reclaim 24 bytes from f_owner" */
+static inline struct fown_struct *file_f_owner(const struct file *file)
+{
+	return (struct fown_struct *)&file->f_owner;
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+/* a69ce85ec9af "filelock: split common fields into struct file_lock_core" */
+#define file_lock_core	file_lock
+#define flc_list	fl_list
+#define flc_owner	fl_owner
+#endif
+
+/* 0ede61d8589c "file: convert to SLAB_TYPESAFE_BY_RCU" (6.7) changed get_file_rcu():
+ * the executable of a mm, with a reference, or NULL
+ */
+static inline struct file *ctm_mm_exe_file(struct mm_struct *mm)
+{
+	struct file *f;
+
+	rcu_read_lock();
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	f = get_file_rcu(&mm->exe_file);
+#else
+	f = rcu_dereference(mm->exe_file);
+	if (f && !get_file_rcu(f))
+		f = NULL;
+#endif
+	rcu_read_unlock();
+	return f;
+}
+
+#ifdef CONFIG_RSEQ
+/* The rseq state of a task became a struct ("rseq: Condense the inner
+ * structures", 6.19); ee3e3ac05c26 "rseq: Introduce extensible rseq ABI" (6.3)
+ * added the length, always 32 before.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#define ctm_task_rseq(t)	((t)->rseq.usrptr)
+#define ctm_task_rseq_sig(t)	((t)->rseq.sig)
+#define ctm_task_rseq_len(t)	((t)->rseq.len)
+#else
+#define ctm_task_rseq(t)	((t)->rseq)
+#define ctm_task_rseq_sig(t)	((t)->rseq_sig)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define ctm_task_rseq_len(t)	((t)->rseq_len)
+#else
+#define ctm_task_rseq_len(t)	32u
+#endif
+#endif
+#endif
+
+/* The futex state of a task became a struct (7.x), and so did the deadline of
+ * poll in a restart block.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#define ctm_task_robust_list(t)	((t)->futex.robust_list)
+#define ctm_poll_deadline(rb)	timespec64_to_ns(&(rb)->poll.end_time)
+#else
+#define ctm_task_robust_list(t)	((t)->robust_list)
+#define ctm_poll_deadline(rb)	((s64)(rb)->poll.tv_sec * NSEC_PER_SEC + (s64)(rb)->poll.tv_nsec)
+#endif
+
+/* kernel/exec_state.c (7.2): dumpable moved from the mm to the task */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#include <linux/sched/exec_state.h>
+static inline unsigned int ctm_task_dumpable(struct task_struct *t, struct mm_struct *mm)
+{
+	unsigned int d = 0;
+
+	rcu_read_lock();
+	if (rcu_access_pointer(t->exec_state))
+		d = READ_ONCE(rcu_dereference(t->exec_state)->dumpable);
+	rcu_read_unlock();
+	return d;
+}
+#else
+static inline unsigned int ctm_task_dumpable(struct task_struct *t, struct mm_struct *mm)
+{
+	return get_dumpable(mm);
+}
+#endif
+
+/* mm->flags became a bitmap behind accessors ("mm: convert core mm to mm_flags_*()
+ * accessors", 6.18), with two ways to be without huge pages
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define ctm_mm_thp_disabled(mm)	mm_flags_test(MMF_DISABLE_THP_COMPLETELY, mm)
+#else
+#define ctm_mm_thp_disabled(mm)	test_bit(MMF_DISABLE_THP, &(mm)->flags)
+#endif
+
+/* f122a08b197d "capability: just use a 'u64' instead of a 'u32[2]' array" (6.3) */
+static inline u64 ctm_cap_u64(kernel_cap_t c)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	return c.val;
+#else
+	return (u64)c.cap[1] << 32 | c.cap[0];
+#endif
+}
+
+/* "signal: Provide ignored_posix_timers list" and its series (6.13) made the list
+ * of timers an hlist and gave a timer a state of three values (0: disarmed,
+ * 1: armed, 2: its signal is queued); before, two fields said so.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define ctm_for_each_timer(pos, signal) \
+	hlist_for_each_entry(pos, &(signal)->posix_timers, list)
+#else
+#define ctm_for_each_timer(pos, signal) \
+	list_for_each_entry(pos, &(signal)->posix_timers, list)
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define ctm_timer_armed(tmr)	((tmr)->it_status == 1)
+#define ctm_timer_queued(tmr)	((tmr)->it_status == 2)
+#else
+#define ctm_timer_armed(tmr)	((tmr)->it_active && !((tmr)->it_requeue_pending & 1))
+#define ctm_timer_queued(tmr)	((tmr)->it_requeue_pending & 1)
+#endif
+
+/* "posix-timers: Embed sigqueue in struct k_itimer" (6.13) */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define ctm_timer_info(tmr)	(&(tmr)->sigq.info)
+#else
+#define ctm_timer_info(tmr)	(&(tmr)->sigq->info)
+#endif
+
+/* 98cfa4630912 "x86: Introduce userspace API for shadow stack" (6.6) */
+#ifdef CONFIG_X86_USER_SHADOW_STACK
+#define ctm_task_shadow_stack(t)	((t)->thread.features & 1)
+#else
+#define ctm_task_shadow_stack(t)	false
+#endif
+
+/* fdinfo of an eventfd tells since 33d8b5d78264 "eventfd: show the EFD_SEMAPHORE
+ * flag in fdinfo" (6.6) whether it is a semaphore; before, only its own structure
+ * does, the same in all kernels from 5.2 to 6.5.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+struct ctm_compat_eventfd {
+	struct kref kref;
+	wait_queue_head_t wqh;
+	__u64 count;
+	unsigned int flags;
+	int id;
+};
+#define ctm_eventfd_semaphore(f, shown) \
+	(!!(((struct ctm_compat_eventfd *)(f)->private_data)->flags & EFD_SEMAPHORE))
+#else
+#define ctm_eventfd_semaphore(f, shown)	(shown)
+#endif
+
+/* flags of areas that older kernels do not have: "mm: add MAP_DROPPABLE" (6.11),
+ * 8be7258aad44 "mseal: add mseal syscall" (6.10), "x86/mm: Introduce VM_SHADOW_STACK" (6.6)
+ */
+#ifndef VM_DROPPABLE
+#define VM_DROPPABLE		0
+#endif
+#ifndef VM_SEALED
+#define VM_SEALED		0
+#endif
+#ifndef VM_SHADOW_STACK
+#define VM_SHADOW_STACK		0
+#endif
+#ifndef PID_FS_MAGIC		/* "pidfd: add pidfs" (6.9) */
+#define PID_FS_MAGIC		0x50494446
+#endif
+
+/*
+ * ---- rfile*.c, deputy.c, term*.c ---------------------------------------------
+ */
+#include <linux/mount.h>
+
+/* b74d24f7a74f "fs: port ->getattr() to pass mnt_idmap" and its series (6.3); for
+ * 6.1 it is a user namespace that is handed through
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define ctm_idmap		mnt_idmap
+#define ctm_mnt_idmap(mnt)	mnt_idmap(mnt)
+#else
+#define ctm_idmap		user_namespace
+#define ctm_mnt_idmap(mnt)	mnt_user_ns(mnt)
+#endif
+
+/* 269aed7014b3 "fs: move file_start_write() into vfs_iter_write()" (6.8) */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+static inline ssize_t ctm_compat_iter_write(struct file *file, struct iov_iter *iter,
+					    loff_t *pos, rwf_t flags)
+{
+	ssize_t n;
+
+	file_start_write(file);
+	n = vfs_iter_write(file, iter, pos, flags);
+	file_end_write(file);
+	return n;
+}
+#define vfs_iter_write ctm_compat_iter_write
+#endif
+
+/* "signal: Remove task argument from dequeue_signal()" (6.12) */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#define dequeue_signal(mask, info, type) dequeue_signal(current, mask, info, type)
+#endif
+
 #endif /* CTM_COMPAT_H */
