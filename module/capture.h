@@ -76,7 +76,7 @@ struct ctm_capture {
 	size_t tty_len;
 	u64 records, pages;		/* counted by ctm_put_* */
 	void *buf;			/* CTM_REC_MAX bytes of scratch for records */
-	void *priv;			/* resource/files: table of open files seen (id per struct file) */
+	void *priv;			/* struct ctm_capture_state, until ctm_capture_done() */
 };
 
 /** ctm_put() - write a record from payload @data; ctm_put_buf(): payload of @len already in c->buf after a struct ctm_rec */
@@ -88,10 +88,20 @@ int ctm_put_buf(struct ctm_capture *c, enum ctm_rec_type type, u32 len);
  * Frozen by the caller (or c->self).  Return: 0, or -errno with c->why set.
  */
 int ctm_capture_process(struct ctm_capture *c);
+/**
+ * ctm_capture_done() - drop what the capture holds on the process (files, memory,
+ * tasks, the marks of ctm_pending_new()).  Also after a failed capture, and twice.
+ * Before the copy is killed it lets go of nothing that anybody would miss.
+ */
+void ctm_capture_done(struct ctm_capture *c);
 
 /* signals that came after capture: list of struct ctm_rec_pending entries not yet seen */
 struct ctm_pending_mark;		/* resource/sig.c */
-/** ctm_pending_new() - signals queued since the capture (or the last call), into @out; number or -ESRCH when a task is dying */
+/**
+ * ctm_pending_new() - signals queued since the capture (or the last call), into @out
+ * Not those of timers: the timers travel themselves.  What does not fit comes with
+ * the next call.  Return: their number, or -ESRCH when a task is dying.
+ */
 int ctm_pending_new(struct ctm_capture *c, struct ctm_rec_pending *out, unsigned int max);
 
 struct ctm_explain_ctx {
@@ -102,6 +112,7 @@ struct ctm_explain_ctx {
 	unsigned int blockers;
 	char first[CTM_REASON_MAX];	/* the first blocker, for the error of migrate */
 	bool at_home;
+	bool frozen;			/* asked by the capture: what it reads is stable */
 };
 /** ctm_stop()/ctm_note() - add a "stop: " or "note: "/"home: " line */
 __printf(2, 3) void ctm_stop(struct ctm_explain_ctx *x, const char *fmt, ...);
@@ -124,5 +135,7 @@ int ctm_kill_copy(struct ctm_process *p, unsigned int timeout_ms);
 /** ctm_tasks() - all live tasks of the capsule, referenced, leader first, in a kvmalloc'ed array. Return: count or -errno */
 int ctm_tasks(struct ctm_process *p, struct task_struct ***out);
 void ctm_tasks_put(struct task_struct **tasks, unsigned int n);
+/** ctm_unsettled() - why @t, frozen, cannot be captured where it stands; NULL: it can.  Holds RCU or a reference */
+const char *ctm_unsettled(struct task_struct *t);
 
 #endif /* CTM_CAPTURE_H */
