@@ -31,7 +31,7 @@ struct ctm_abi {
 	__u64 cpu[4];		/* feature words that user programs can see */
 };
 const struct ctm_abi *ctm_abi_self(void);	/* abi.c */
-/** ctm_abi_compatible() - 0, or -EXDEV and the cause in @why (CTM_REASON_MAX): "n2: other vDSO build", "n2: CPU lacks avx2" */
+/** ctm_abi_compatible() - 0, or -EXDEV and the cause in @why (CTM_REASON_MAX): "other kernel build (...)", "CPU lacks avx2" */
 int ctm_abi_compatible(const struct ctm_abi *from, const struct ctm_abi *to, char *why);
 
 bool ctm_node_is_up(void);
@@ -64,7 +64,7 @@ unsigned int ctm_peers(u32 *ids, unsigned int max);
  * Called when a peer is found dead, left, or came (back): one call after another,
  * from a work queue of its own, and only after the connections with that boot of
  * the peer were aborted.  A peer with a new boot id: DEAD with the old one, then
- * ALIVE with the new.  At module init only.
+ * ALIVE with the new.  At module init only; NULL takes all back, at module exit.
  */
 void ctm_node_on_peer_change(void (*fn)(u32 id, enum ctm_peer_state state, u64 boot));
 
@@ -119,7 +119,14 @@ int ctm_node_down(bool force, char *why);
 enum ctm_node_flag { CTM_NODE_ENCRYPT, CTM_NODE_ALLOW_ROOT, CTM_NODE_ACCEPTING };
 void ctm_node_set_flag(enum ctm_node_flag flag, bool on);
 
+struct ctm_addr;
+/** join, leave: see net/peers.h; -ENETDOWN while the node is down */
+int ctm_node_join(const struct ctm_addr *addr, bool wait, char *why);
+int ctm_node_leave(char *why);
+/** ctm_node_refresh() - measure again what heartbeats tell of this node (once a heartbeat) */
+void ctm_node_refresh(void);
+
 int ctm_node_init(void);
-void ctm_node_exit(void);	/* takes the node down */
+void ctm_node_exit(void);
 
 #endif /* CTM_NODE_H */

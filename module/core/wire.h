@@ -58,6 +58,7 @@ enum ctm_wire_type {
  * @CTM_WIRE_BUSY:      too many connections
  * @CTM_WIRE_NO_TLS:    kernel TLS cannot be had here
  * @CTM_WIRE_CHANNEL:   nobody serves that channel
+ * @CTM_WIRE_LEFT:      I have left the cluster
  */
 enum ctm_wire_status {
 	CTM_WIRE_OK		= 0,
@@ -72,6 +73,7 @@ enum ctm_wire_status {
 	CTM_WIRE_BUSY		= 9,
 	CTM_WIRE_NO_TLS		= 10,
 	CTM_WIRE_CHANNEL	= 11,
+	CTM_WIRE_LEFT		= 12,
 	CTM_WIRE_STATUS_MAX
 };
 
