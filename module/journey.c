@@ -774,7 +774,8 @@ static void run(struct journey *j)
 	spin_unlock(&p->lock);
 	if (!err && !p->here && !ctm_process_is_home(p) && j->m.state == CTM_HO_SRC_RELEASED)
 		ctm_process_forget(p);
-	ctm_event_process(CTM_EV_MOVED, p->gpid, j->target.id, j->err ? j->why : "moved");
+	ctm_event_process(j->err ? CTM_NL_EV_PROCESS_FAILED : CTM_NL_EV_PROCESS_MOVED, p->gpid,
+			  j->target.id, j->err ? j->why : "moved");
 	complete_all(&j->done);
 }
 

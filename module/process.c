@@ -307,7 +307,7 @@ static void keep_exit_record(struct ctm_process *p, const struct exit_report *r,
 	ctm_rfiles_ended(p);
 	ctm_deputy_post(p, CTM_EV_EXITED, (u32)r->status);
 	wake_up_all(&p->wait);
-	ctm_event_process(CTM_EV_EXITED, p->gpid, host, "ended");
+	ctm_event_process(CTM_NL_EV_PROCESS_ENDED, p->gpid, host, "ended");
 }
 
 /* at home: CTM_CALL_EXITED */
