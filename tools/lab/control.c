@@ -113,7 +113,7 @@ static int cmd_state(struct lab *lab, int argc, char **argv, struct buf *out)
 	else
 		say(out, "%s\n", n->state == NODE_BOOTING ? "booting" : "down");
 	if (n->state == NODE_DOWN || n->retried)
-		say(out, "%s\n", n->why);
+		say(out, "%s%s\n", n->state == NODE_DOWN && n->retried ? "twice: " : "", n->why);
 	return 0;
 }
 
@@ -139,6 +139,8 @@ static int cmd_boot(struct lab *lab, int argc, char **argv, struct buf *out)
 		return say(out, "no such node\n");
 	if (n->pid)
 		return say(out, "%s is running already\n", n->name);
+	if (lab->pair)
+		return say(out, "a pair's direct link ends with either machine: use down, then up\n");
 	n->retried = false;
 	if (vm_start(n) < 0)
 		return say(out, "%s: %s\n", n->name, n->why);

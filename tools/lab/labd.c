@@ -195,8 +195,6 @@ int main(int argc, char **argv)
 	if (*lab.repo)
 		fresh_watch_tree(lab.repo);
 	switch_init(&lab.sw, lab.nr_nodes);
-	if (lab.pair && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lab.pair_fd) < 0)
-		die("socketpair");
 	for (int i = 0; i < lab.nr_nodes; i++) {
 		lab.nodes[i].lab = &lab;
 		lab.nodes[i].number = i + 1;

@@ -49,7 +49,7 @@ struct lab {
 	char repo[512], release[128], accel[8], vmlinuz[512], initrd[512], append[512];
 	int mem, cpus, boot_timeout, nr_nodes;
 	bool pair;
-	int pair_fd[2];			/* the cable of a pair, until both have booted */
+	int pair_fd[2];			/* the cable of a pair, until its end is given away */
 	struct node nodes[MAX_NODES];
 	struct ether_switch sw;
 	struct client *clients;
