@@ -211,6 +211,15 @@ static void src_query(struct ctm_ho_source *s, const struct ctm_ho_event *ev,
 	act(out, CTM_HO_SEND_ANSWER);
 }
 
+/* An operator has started the prepared copy: this one is frozen, and goes. */
+static void src_query_unasked(struct ctm_ho_source *s, const struct ctm_ho_event *ev,
+			      struct ctm_ho_actions *out)
+{
+	if (ev->outcome == CTM_HO_STARTED && ev->boot == s->id.dst_boot)
+		src_release(s, ev, out);
+	act(out, CTM_HO_SEND_ANSWER);
+}
+
 static void src_forward_kill(struct ctm_ho_source *s, const struct ctm_ho_event *ev,
 			     struct ctm_ho_actions *out)
 {
@@ -240,8 +249,7 @@ static void src_give_back(struct ctm_ho_source *s, const struct ctm_ho_event *ev
 	[CTM_HO_EV_FAILED]	= src_abort,		\
 	[CTM_HO_EV_COPY_DIED]	= src_abort,		\
 	[CTM_HO_EV_CANCEL]	= src_abort,		\
-	[CTM_HO_EV_TIMER]	= src_abort,		\
-	[CTM_HO_EV_QUERY]	= src_reply
+	[CTM_HO_EV_TIMER]	= src_abort
 
 #define SRC_GIVES_UP_CONNECTED				\
 	SRC_GIVES_UP,					\
@@ -253,27 +261,35 @@ static void src_give_back(struct ctm_ho_source *s, const struct ctm_ho_event *ev
 static const src_fn src_table[CTM_HO_SRC_MAX][CTM_HO_EV_MAX] = {
 	[CTM_HO_SRC_RUNNING] = {
 		[CTM_HO_EV_START]	= src_start,
+		[CTM_HO_EV_QUERY]	= src_reply,
 		SRC_GIVES_UP,
 	},
 	[CTM_HO_SRC_CONSENT] = {
 		[CTM_HO_EV_CONSENTED]	= src_offer,
+		[CTM_HO_EV_QUERY]	= src_reply,
 		SRC_GIVES_UP,
 	},
 	[CTM_HO_SRC_OFFERED] = {
 		[CTM_HO_EV_ACCEPT]	= src_freeze,
+		[CTM_HO_EV_QUERY]	= src_reply,
 		SRC_GIVES_UP_CONNECTED,
 	},
 	[CTM_HO_SRC_FREEZING] = {
 		[CTM_HO_EV_FROZEN]	= src_send,
+		[CTM_HO_EV_QUERY]	= src_reply,
 		SRC_GIVES_UP_CONNECTED,
 	},
 	[CTM_HO_SRC_SENDING] = {
 		[CTM_HO_EV_IMAGE_SENT]	= src_sent,
 		[CTM_HO_EV_PREPARED]	= src_commit,
+		[CTM_HO_EV_STARTED]	= src_release,
+		[CTM_HO_EV_QUERY]	= src_query_unasked,
 		SRC_GIVES_UP_CONNECTED,
 	},
 	[CTM_HO_SRC_WAIT_PREPARED] = {
 		[CTM_HO_EV_PREPARED]	= src_commit,
+		[CTM_HO_EV_STARTED]	= src_release,
+		[CTM_HO_EV_QUERY]	= src_query_unasked,
 		SRC_GIVES_UP_CONNECTED,
 	},
 	[CTM_HO_SRC_COMMITTED] = {
@@ -575,6 +591,14 @@ static void dst_started_answer(struct ctm_ho_dest *d, const struct ctm_ho_event 
 		dst_void(d, ev, out);
 }
 
+/* The source has aborted: only an operator can have started this one. */
+static void dst_started_abort(struct ctm_ho_dest *d, const struct ctm_ho_event *ev,
+			      struct ctm_ho_actions *out)
+{
+	if (d->recovered)
+		dst_void(d, ev, out);
+}
+
 static void dst_started_again(struct ctm_ho_dest *d, const struct ctm_ho_event *ev,
 			      struct ctm_ho_actions *out)
 {
@@ -634,6 +658,8 @@ static const dst_fn dst_table[CTM_HO_DST_MAX][CTM_HO_EV_MAX] = {
 	[CTM_HO_DST_STARTED] = {
 		[CTM_HO_EV_COMMIT]	= dst_started_again,
 		[CTM_HO_EV_RELEASED]	= dst_settle,
+		[CTM_HO_EV_ABORT]	= dst_started_abort,
+		[CTM_HO_EV_SUPERSEDED]	= dst_started_abort,
 		[CTM_HO_EV_ANSWER]	= dst_started_answer,
 		[CTM_HO_EV_QUERY]	= dst_reply,
 		[CTM_HO_EV_CONN_LOST]	= dst_ask,

@@ -25,7 +25,8 @@
  *                                          that it has not and never will, or
  *                                          an operator's RECOVER
  *   RELEASED, ABORTED, RECOVERED           ends
- * Before COMMITTED everything else aborts: the copy is thawed.
+ * Before COMMITTED everything else aborts: the copy is thawed (and STARTED, when
+ * an operator started the prepared copy, releases).
  *
  * Destination
  *   IDLE                                   OFFER
