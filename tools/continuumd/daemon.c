@@ -31,6 +31,7 @@
 #include "start.h"
 
 #define RUN_DIR		"/run/continuum"
+#define STATE_DIR	"/var/lib/continuum"
 #define PID_FILE	RUN_DIR "/continuumd.pid"
 #define KEEPER_PATH	"/usr/lib/continuum/keeper"
 #define STOP_MS		3000	/* for waiting landers to end */
@@ -355,6 +356,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "continuumd: %s\n", error);
 		return 1;
 	}
+	mkdir(STATE_DIR, 0755);		/* the module reserves process numbers there */
 	mkdir(RUN_DIR, 0755);
 	mkdir(daemon_state.config.log_dir, 0755);
 	if (background && notify_daemonize(daemon_state.config.log_dir))
