@@ -15,7 +15,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 LAB = TOP / "tools/lab/lab"
-CTL = TOP / "build/bin/continuumctl"
+CTL = TOP / "build/tools/continuumctl"
 
 
 class LabError(Exception):
