@@ -10,6 +10,7 @@
 #include "asm/asm.h"
 #include "chardev.h"
 #include "courier.h"
+#include "handoff_io.h"
 #include "journey.h"
 #include "keeper.h"
 #include "land.h"
@@ -38,6 +39,7 @@ static const struct part parts[] = {
 	{ "term",	ctm_term_init,		ctm_term_exit },
 	{ "keeper",	ctm_keeper_init,	ctm_keeper_exit },
 	{ "courier",	ctm_courier_init,	ctm_courier_exit },
+	{ "handoff",	ctm_handoff_io_init,	ctm_handoff_io_exit },
 	{ "journey",	ctm_journey_init,	ctm_journey_exit },
 	{ "land",	ctm_land_init,		ctm_land_exit },
 	{ "net",	ctm_net_init,		ctm_net_exit },
