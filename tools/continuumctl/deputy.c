@@ -49,11 +49,21 @@ struct session {
 	struct buffer output;	/* from the process, for the terminal */
 };
 
+/* What was ignored when this program started (nohup, a background job of a script)
+ * means the process as well. */
+static bool is_ignored(int sig)
+{
+	struct sigaction action;
+
+	return !sigaction(sig, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
 static void fill_signals(sigset_t *set)
 {
 	sigemptyset(set);
 	for (size_t i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
-		sigaddset(set, passed_on[i]);
+		if (!is_ignored(passed_on[i]))
+			sigaddset(set, passed_on[i]);
 	sigaddset(set, SIGWINCH);
 }
 
