@@ -65,6 +65,7 @@ struct ctm_landing {
 	struct ctm_ho_begin begin;
 	struct ctm_rec_head head;
 	struct ctm_image_state check;	/* the restorer's (one reader) */
+	bool head_given;		/* the restorer has got HEAD, which the serve thread read */
 	u64 raw_left;			/* bytes of pages still to be read */
 	struct ctm_ho_commit *commit;
 	size_t commit_len;
@@ -348,9 +349,14 @@ int ctm_landing_record(struct ctm_landing *l, struct ctm_record *arg)
 		return -ENODATA;
 	if (!reader_enter(l))
 		return -ECONNABORTED;
-	n = next_record(l);
-	if (n > 0)
-		note_record(l);
+	if (l->head_given) {
+		n = next_record(l);
+		if (n > 0)
+			note_record(l);
+	} else {			/* still in the buffer since take_begin() */
+		n = sizeof(struct ctm_rec) + ((struct ctm_rec *)l->buf)->len;
+		l->head_given = true;
+	}
 	reader_leave(l);
 	if (n < 0)
 		return n;
