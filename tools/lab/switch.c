@@ -16,8 +16,11 @@
 #define QUEUE_MAX	(1u << 20)	/* of a port, without delay */
 #define DELAYED_MAX	(32u << 20)	/* with it */
 #define STALL_NS	(200 * MSEC)
+#define RUN_MAX		(128u << 10)
 #define MAC_SLOTS	1024
 #define MAC_LEN		6
+#define ETH_HEADER	14
+#define PREFIX		4		/* a frame's length, before it */
 
 /* Bytes that wait for a port: whole frames, of the first blob perhaps the rest. */
 struct blob {
@@ -293,49 +296,73 @@ static void learn(const unsigned char *mac, int port)
 	learned[slot].port = port;
 }
 
+/* The next whole frame of a port's input with its prefix, or 0; -1: damaged. */
+static int next_frame(const struct port *from, const char **p)
+{
+	uint32_t len, have = from->in_tail - from->in_head;
+
+	if (have < PREFIX)
+		return 0;
+	*p = from->in + from->in_head;
+	memcpy(&len, *p, PREFIX);
+	len = ntohl(len);
+	if (len > FRAME_MAX)
+		return -1;
+	return have < PREFIX + len ? 0 : (int)(PREFIX + len);
+}
+
+/* If the receiver is full, stop reading from the sender until it is not. */
+static bool held_back(struct port *from, struct port *to)
+{
+	if (!to || to == from || to->w.fd < 0 || to->stalled || !port_full(to))
+		return false;
+	from->waits_for = to;
+	watch_set(&from->w, from->w.events & ~EPOLLIN);
+	if (!to->stall.armed)
+		timer_arm(&to->stall, now_ns() + STALL_NS + to->delay_ns + from->delay_ns);
+	return true;
+}
+
+/* To one port, or to all others; p and len include the prefix. */
+static void spread(struct port *from, struct port *to, const char *p, uint32_t len, struct run *r)
+{
+	struct ether_switch *sw = the_switch;
+
+	learn((const unsigned char *)p + PREFIX + MAC_LEN, from - sw->ports);
+	if (sw->capture)
+		capture(sw->capture, p + PREFIX, len - PREFIX);
+	from->rx_frames++;
+	from->rx_bytes += len - PREFIX;
+	for (int i = 0; i < sw->nr_ports; i++)
+		if (&sw->ports[i] != from && (!to || to == &sw->ports[i]))
+			deliver(from, &sw->ports[i], p, len, r);
+}
+
 /* Forward the whole frames in a port's input, until a receiver is full. */
 static void forward(struct port *from)
 {
-	struct ether_switch *sw = the_switch;
 	struct run r = {};
+	const char *p;
+	int len;
 
-	while (from->in_tail - from->in_head >= 4) {
-		const char *p = from->in + from->in_head;
-		uint32_t len;
-		struct port *to;
+	while ((len = next_frame(from, &p)) > 0) {
+		if (len >= PREFIX + ETH_HEADER) {
+			struct port *to = lookup((const unsigned char *)p + PREFIX);
 
-		memcpy(&len, p, 4);
-		len = ntohl(len);
-		if (len > FRAME_MAX) {
-			fprintf(stderr, "labd: port %d: damaged stream\n", (int)(from - sw->ports) + 1);
-			switch_detach(sw, from - sw->ports);
-			return;
-		}
-		if (from->in_tail - from->in_head < 4 + len)
-			break;
-		if (len >= 14) {
-			to = lookup((const unsigned char *)p + 4);
-			if (to && r.len && r.to == to && to->queued + r.len >= QUEUE_MAX)
+			/* What the run adds to a queue must show before it is judged. */
+			if (r.len >= RUN_MAX)
 				run_end(&r);
-			if (to && to != from && port_full(to) && !to->stalled && to->w.fd >= 0) {
-				from->waits_for = to;
-				watch_set(&from->w, from->w.events & ~EPOLLIN);
-				if (!to->stall.armed)
-					timer_arm(&to->stall, now_ns() + STALL_NS + to->delay_ns);
+			if (held_back(from, to))
 				break;
-			}
-			learn((const unsigned char *)p + 10, from - sw->ports);
-			if (sw->capture)
-				capture(sw->capture, p + 4, len);
-			from->rx_frames++;
-			from->rx_bytes += len;
-			for (int i = 0; i < sw->nr_ports; i++)
-				if (to ? to == &sw->ports[i] && to != from : &sw->ports[i] != from)
-					deliver(from, &sw->ports[i], p, 4 + len, &r);
+			spread(from, to, p, len, &r);
 		}
-		from->in_head += 4 + len;
+		from->in_head += len;
 	}
 	run_end(&r);
+	if (len < 0) {
+		fprintf(stderr, "labd: n%d: damaged stream\n", (int)(from - the_switch->ports) + 1);
+		switch_detach(the_switch, from - the_switch->ports);
+	}
 }
 
 static void receive(struct port *p)
