@@ -171,8 +171,7 @@ int ctm_dgram_up(const struct ctm_node_config *cfg, char *why)
 		return -ENOMEM;
 	dgram.sock = ctm_net_socket(cfg, SOCK_DGRAM, cfg->port);
 	if (IS_ERR(dgram.sock)) {
-		err = PTR_ERR(dgram.sock);
-		snprintf(why, CTM_REASON_MAX, "UDP port %u cannot be had (error %d): set port in continuum.conf", cfg->port, -err);
+		err = ctm_bind_failed(cfg, "UDP", PTR_ERR(dgram.sock), why);
 		goto err_buf;
 	}
 	dgram.sock->sk->sk_rcvtimeo = HZ;	/* belt to the braces of ctm_dgram_down() */

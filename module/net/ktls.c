@@ -10,6 +10,7 @@
  * its own; a work item borrows its mm, puts the keys there for the one call, and
  * wipes them.  The work queue is ordered, so that one key at a time is there.
  */
+#include <crypto/aead.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
@@ -161,13 +162,26 @@ int ctm_ktls_key(struct socket *sock, bool tx, const struct ctm_key *key)
 	return err;
 }
 
+/*
+ * A connection made by a user task could not load the module; and the cipher, when
+ * it is loaded, tests itself, which may take seconds that a hello does not have.
+ */
+static void load_modules(void)
+{
+	struct crypto_aead *aead;
+
+	request_module("tls");
+	aead = crypto_alloc_aead("gcm(aes)", 0, 0);
+	if (!IS_ERR(aead))
+		crypto_free_aead(aead);
+}
+
 int ctm_ktls_init(void)
 {
 	borrow_wq = alloc_ordered_workqueue("ctm_keys", 0);
 	if (!borrow_wq)
 		return -ENOMEM;
-	/* a connection made by a user task could not load it */
-	request_module("tls");
+	load_modules();
 	return 0;
 }
 

@@ -122,7 +122,9 @@ bool ctm_channel_served(enum ctm_channel channel);
 int ctm_sockaddr(struct sockaddr_storage *ss, const struct ctm_addr *addr);
 /** ctm_net_socket() - a kernel socket of the node's family, bound to its address */
 struct socket *ctm_net_socket(const struct ctm_node_config *cfg, int type, u16 port);
-/** ctm_ip_text() - an address for people */
+/** ctm_bind_failed() - says in @why that @proto cannot have the node's address.  Return: @err */
+int ctm_bind_failed(const struct ctm_node_config *cfg, const char *proto, int err, char *why);
+/** ctm_addr_text() - an address for people */
 #define CTM_ADDR_TEXT	56
 void ctm_addr_text(const struct ctm_addr *addr, char buf[CTM_ADDR_TEXT]);
 

@@ -1152,6 +1152,7 @@ static bool hopeless(int err)
 
 int ctm_peers_join(const struct ctm_addr *addr, bool wait, char *why)
 {
+	char cause[CTM_REASON_MAX], text[CTM_ADDR_TEXT];
 	u32 id = 0;
 	int err;
 
@@ -1162,11 +1163,13 @@ int ctm_peers_join(const struct ctm_addr *addr, bool wait, char *why)
 		return err;
 	}
 	if (wait) {
-		err = greet(addr, 0, &id, why);
+		err = greet(addr, 0, &id, cause);
 		if (err == -ELOOP)
 			err = 0;
 		if (hopeless(err))
 			targets_drop(addr);
+		ctm_addr_text(addr, text);
+		scnprintf(why, CTM_REASON_MAX, "%s: %.190s", text, cause);
 	}
 	mod_delayed_work(beat_wq, &beat_work, 0);
 	return err;

@@ -487,17 +487,15 @@ static struct ctm_conn *conn_connect(const struct ctm_addr *addr, unsigned long 
 {
 	struct ctm_node_config cfg;
 	struct sockaddr_storage ss;
-	char text[CTM_ADDR_TEXT];
 	struct socket *sock;
 	struct ctm_conn *c;
 	sigset_t old;
 	int err, len;
 
 	ctm_node_config(&cfg);
-	ctm_addr_text(addr, text);
 	len = ctm_sockaddr(&ss, addr);
 	if (len < 0) {
-		snprintf(why, CTM_REASON_MAX, "%s: this node has only an IPv4 address", text);
+		snprintf(why, CTM_REASON_MAX, "this node has only an IPv4 address");
 		return ERR_PTR(len);
 	}
 	sock = ctm_net_socket(&cfg, SOCK_STREAM, 0);
@@ -522,11 +520,11 @@ static struct ctm_conn *conn_connect(const struct ctm_addr *addr, unsigned long 
 
 err_close:
 	if (err == -ETIMEDOUT || err == -EHOSTUNREACH || err == -ENETUNREACH)
-		snprintf(why, CTM_REASON_MAX, "%s does not answer: is the node there, and TCP port %u open?", text, addr->port);
+		snprintf(why, CTM_REASON_MAX, "does not answer: is the node there, and TCP port %u open?", addr->port);
 	else if (err == -ECONNREFUSED)
-		snprintf(why, CTM_REASON_MAX, "%s refuses connections: is the node up (continuumctl up)?", text);
+		snprintf(why, CTM_REASON_MAX, "refuses connections: is the node up (continuumctl up)?");
 	else
-		snprintf(why, CTM_REASON_MAX, "cannot connect to %s (error %d)", text, -err);
+		snprintf(why, CTM_REASON_MAX, "cannot connect (error %d)", -err);
 	ctm_conn_close(c);
 	return ERR_PTR(err);
 }
@@ -845,7 +843,7 @@ void ctm_channel_serve(enum ctm_channel channel, void (*serve)(struct ctm_conn *
 
 /* ---- up and down ---- */
 
-static int bind_failed(const struct ctm_node_config *cfg, const char *proto, int err, char *why)
+int ctm_bind_failed(const struct ctm_node_config *cfg, const char *proto, int err, char *why)
 {
 	struct ctm_addr addr = { .ip = cfg->addr, .port = cfg->port };
 	char text[CTM_ADDR_TEXT];
@@ -869,11 +867,11 @@ int ctm_tcp_up(const struct ctm_node_config *cfg, char *why)
 	if (IS_ERR(net.listener)) {
 		err = PTR_ERR(net.listener);
 		net.listener = NULL;
-		return bind_failed(cfg, "TCP", err, why);
+		return ctm_bind_failed(cfg, "TCP", err, why);
 	}
 	err = kernel_listen(net.listener, 128);
 	if (err) {
-		bind_failed(cfg, "TCP", err, why);
+		ctm_bind_failed(cfg, "TCP", err, why);
 		goto err_release;
 	}
 	net.accepter = kthread_create(accept_loop, NULL, "ctm_accept");

@@ -13,7 +13,8 @@
  * ------
  * Every refusal carries a text in the extended acknowledgement (set
  * NETLINK_EXT_ACK) which names the cause and, where there is one, the next
- * step.  The errno contract:
+ * step.  (Refused dumps: only on kernels that pass one there; 6.1 does not.)
+ * The errno contract:
  *
  * EINVAL        an attribute is missing, malformed or out of range
  * EPERM         the command needs CAP_NET_ADMIN in the initial user namespace
