@@ -27,6 +27,7 @@
 
 /* for home_lost alone: the module waits for it to be over */
 static struct workqueue_struct *watch_wq;
+static bool leaving;
 static atomic_t watches = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(watches_wait);
 
@@ -455,7 +456,7 @@ void ctm_term_home_lost(struct work_struct *work)
 	ctm_peer_by_id(CTM_GPID_NODE(p->gpid), &home);
 	dead = ctm_node_is_up() && (home.state == CTM_PEER_DEAD || home.state == CTM_PEER_LEFT);
 	spin_lock(&t->lock);
-	done = t->conn || !READ_ONCE(p->here) || !ctm_node_is_up() || dead;
+	done = t->conn || !READ_ONCE(p->here) || READ_ONCE(leaving) || dead;
 	if (done)
 		t->watch = false;
 	if (dead && !t->conn)
@@ -566,10 +567,11 @@ int ctm_term_init(void)
 	return 0;
 }
 
-/* the node is down by now, which ends each home_lost within its period */
+/* each home_lost ends within its period */
 void ctm_term_exit(void)
 {
 	ctm_channel_serve(CTM_CHANNEL_TERM, NULL);
+	WRITE_ONCE(leaving, true);
 	wait_event(watches_wait, !atomic_read(&watches));
 	destroy_workqueue(watch_wq);
 }
