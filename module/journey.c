@@ -458,15 +458,6 @@ static void do_send_abort(struct journey *j)
 	ctm_conn_send(j->conn, &r, sizeof(r.rec) + r.rec.len, false);
 }
 
-/* signals that reached the copy after the COMMIT follow the process */
-static void forward_signals(struct journey *j)
-{
-	int i, n = ctm_pending_new(&j->cap, j->pending, CTM_HO_PENDING_MAX);
-
-	for (i = 0; i < n; i++)
-		ctm_courier_send(j->p->gpid, j->pending[i].signo);
-}
-
 static void do_destroy_copy(struct journey *j)
 {
 	struct ctm_process *p = j->p;
@@ -492,6 +483,19 @@ static void do_destroy_copy(struct journey *j)
 	p->leaving_to = 0;
 	p->state = CTM_STATE_RUNNING;
 	spin_unlock(&p->lock);
+}
+
+/* signals that reached the copy after the COMMIT follow the process */
+static void do_destroy_and_forward(struct journey *j)
+{
+	int i, n = ctm_pending_new(&j->cap, j->pending, CTM_HO_PENDING_MAX);
+	bool killed = !j->self && (j->leader->flags & PF_EXITING || fatal_signal_pending(j->leader));
+
+	do_destroy_copy(j);		/* from here on the courier looks for it over there */
+	for (i = 0; i < n; i++)
+		ctm_courier_send(j->p->gpid, j->pending[i].signo);
+	if (killed)
+		ctm_courier_send(j->p->gpid, SIGKILL);
 }
 
 static void do_thaw(struct journey *j)
@@ -580,8 +584,7 @@ static void act(struct journey *j, enum ctm_ho_action a)
 		do_thaw(j);
 		break;
 	case CTM_HO_DESTROY_COPY:
-		forward_signals(j);
-		do_destroy_copy(j);
+		do_destroy_and_forward(j);
 		break;
 	case CTM_HO_QUERY_DEST:
 		do_query(j);

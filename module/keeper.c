@@ -194,6 +194,7 @@ __poll_t ctm_keeper_poll(struct ctm_keeper *k, struct file *f, struct poll_table
 {
 	__poll_t mask = 0;
 
+	ctm_process_refresh(k->p);	/* it has exec'ed by the time its keeper comes here */
 	poll_wait(f, &k->wait, pt);
 	if (k->p->term)
 		mask |= ctm_term_keeper_poll(k->p, f, pt);

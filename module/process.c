@@ -274,6 +274,19 @@ struct task_struct *ctm_process_leader(struct ctm_process *p)
 	return t;
 }
 
+void ctm_process_refresh(struct ctm_process *p)
+{
+	struct task_struct *leader = ctm_process_leader(p);
+
+	if (!leader)
+		return;
+	spin_lock(&p->lock);
+	p->uid = from_kuid(&init_user_ns, task_uid(leader));
+	get_task_comm(p->comm, leader);
+	spin_unlock(&p->lock);
+	put_task_struct(leader);
+}
+
 /* ---- the end of a process ---- */
 
 /* what travels to home in CTM_CALL_EXITED */
@@ -483,11 +496,8 @@ void ctm_process_info(struct ctm_process *p, struct ctm_info *out)
 		out->cpu_ns = p->cpu_before_ns;
 		usage_of(leader, &out->cpu_ns, &out->rss);
 		out->pid = task_pid_nr(leader);
-		spin_lock(&p->lock);
-		p->uid = from_kuid(&init_user_ns, task_uid(leader));
-		get_task_comm(p->comm, leader);
-		spin_unlock(&p->lock);
 		put_task_struct(leader);
+		ctm_process_refresh(p);
 	}
 	spin_lock(&p->lock);
 	out->gpid = p->gpid;

@@ -133,6 +133,9 @@ void ctm_process_unhost(struct ctm_process *p);
 /** ctm_process_leader() - its leader's task with a reference, or NULL when not here or gone */
 struct task_struct *ctm_process_leader(struct ctm_process *p);
 
+/** ctm_process_refresh() - look up the name and user of a leader that runs here; its record keeps them */
+void ctm_process_refresh(struct ctm_process *p);
+
 /** ctm_process_ended() - it ended here: tell home (or keep the record, at home), and unhost */
 void ctm_process_ended(struct ctm_process *p, int status, enum ctm_end end, u64 cpu_ns);
 
