@@ -115,10 +115,10 @@ MB = 1e6
 
 PROGRAMS = [
     Program("xz", "compresses a text with two threads, to a file of n1",
-            "exec {run} xz -T2 -3 --block-size=256KiB -c {shared}/text >/tmp/text.xz.{tag}",
+            "exec {run} xz -T2 -2 --block-size=256KiB -c {shared}/text >/tmp/text.xz.{tag}",
             output="/tmp/text.xz.{tag}"),
     Program("zstd", "compresses programs with two threads, to the shared directory",
-            "exec {run} zstd -q -T2 -B512K -12 {shared}/binary -o {shared}/zst.{tag}",
+            "exec {run} zstd -q -T2 -B256K -7 {shared}/binary -o {shared}/zst.{tag}",
             output="{shared}/zst.{tag}"),
     Program("sort", "sorts a text in memory, two threads, into a pipe",
             "exec {run} sort --parallel=2 -S 64M -V {shared}/lines"),
@@ -146,8 +146,8 @@ PROGRAMS = [
 # a number of seconds, and where it goes.
 TEXT = ("/usr/lib/python3*/*.py", "/usr/share/common-licenses/*")
 INPUTS = [
-    (TEXT, lambda seconds: 0.34 * MB * seconds, SHARED + "/text"),
-    (("/usr/bin/*",), lambda seconds: 0.17 * MB * seconds, SHARED + "/binary"),
+    (TEXT, lambda seconds: 0.42 * MB * seconds, SHARED + "/text"),
+    (("/usr/bin/*",), lambda seconds: 0.6 * MB * seconds, SHARED + "/binary"),
     (TEXT, lambda seconds: 0.4 * MB * seconds, SHARED + "/lines"),
     (TEXT, lambda seconds: 0.12 * MB * seconds, "/tmp/words"),
 ]
