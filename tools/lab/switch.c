@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -220,7 +221,7 @@ static void send_now(struct port *p, const char *data, uint32_t len)
 	ssize_t n = 0;
 
 	if (!p->out) {
-		n = send(p->w.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = send(p->w.fd, data, len, MSG_NOSIGNAL);
 		if (n < 0)
 			n = 0;
 	}
@@ -374,7 +375,7 @@ static void receive(struct port *p)
 		p->in_tail -= p->in_head;
 		p->in_head = 0;
 	}
-	n = recv(p->w.fd, p->in + p->in_tail, IN_SIZE - p->in_tail, MSG_DONTWAIT);
+	n = recv(p->w.fd, p->in + p->in_tail, IN_SIZE - p->in_tail, 0);
 	if (n > 0) {
 		p->in_tail += n;
 		forward(p);
@@ -422,6 +423,7 @@ void switch_attach(struct ether_switch *sw, int port, int fd)
 		fprintf(stderr, "labd: out of memory\n");
 		exit(1);
 	}
+	fcntl(fd, F_SETFL, O_NONBLOCK);
 	p->w.fd = fd;
 	watch_add(&p->w, EPOLLIN);
 }
