@@ -311,7 +311,7 @@ static int check_vma(struct ctm_image_state *st, const void *data, u32 len, cons
 		return bad(why, "vma: unknown kind");
 	if (v->prot > 7 || v->flags & ~VMA_FLAGS_KNOWN || v->pkey > 15 || v->pad)
 		return bad(why, "vma: value out of range");
-	if (anon ? v->id != 0 : !file_known(st, v->id))
+	if (anon || (v->flags & CTM_VMA_CONTENT && !v->id) ? v->id != 0 : !file_known(st, v->id))
 		return bad(why, "vma: unknown file");
 	if (!anon && (v->off % CTM_PAGE || v->off >= TIME_LIMIT))
 		return bad(why, "vma: offset out of range");
