@@ -19,11 +19,16 @@ static struct {
 	int to, from;		/* the pipe */
 } courier = { .to = -1 };
 
-static void deliver(int sig)
+#define JOB	0x80		/* in a byte of the pipe, beside the signal's number */
+
+static void deliver(int sig, bool job)
 {
 	char reason[CTM_REASON_MAX];
-	int error = continuum_signal(courier.device, courier.gpid, sig, 0, reason);
+	int error = continuum_signal(courier.device, courier.gpid, sig,
+				     job ? CTM_SIGNAL_GROUP : 0, 0, reason);
 
+	if (error == -EINVAL && job)	/* a module that does not know of groups yet */
+		error = continuum_signal(courier.device, courier.gpid, sig, 0, 0, reason);
 	if (!error || error == -ESRCH)	/* ended: the deputy is about to hear it */
 		return;
 	fprintf(stderr, "continuumctl: signal %s: %s\n", sigabbrev_np(sig),
@@ -32,11 +37,11 @@ static void deliver(int sig)
 
 static void *run(void *argument)
 {
-	unsigned char sig;
+	unsigned char byte;
 
 	(void)argument;
-	while (read(courier.from, &sig, 1) == 1)
-		deliver(sig);
+	while (read(courier.from, &byte, 1) == 1)
+		deliver(byte & ~JOB, byte & JOB);
 	return NULL;
 }
 
@@ -62,9 +67,9 @@ int courier_start(int device, uint64_t gpid)
 	return errno ? -1 : 0;
 }
 
-void courier_send(int sig)
+void courier_send(int sig, bool job)
 {
-	unsigned char byte = (unsigned char)sig;
+	unsigned char byte = (unsigned char)(sig | (job ? JOB : 0));
 
 	/* A pipe full of signals that nobody takes: one more changes nothing. */
 	if (courier.to >= 0 && write(courier.to, &byte, 1) < 0)

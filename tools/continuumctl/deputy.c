@@ -158,7 +158,7 @@ static void write_output(struct session *s)
 /* In the foreground, or back in the background: the process goes on. */
 static void resume(struct session *s)
 {
-	courier_send(SIGCONT);
+	courier_send(SIGCONT, true);
 	if (!s->tty)
 		return;
 	tty_take(s->tty);
@@ -232,7 +232,7 @@ static void take_signals(struct session *s)
 		else if (sig == SIGCONT)
 			resume(s);
 		else if (sig != SIGWINCH)
-			courier_send(sig);
+			courier_send(sig, info.ssi_code == SI_KERNEL);
 	}
 }
 

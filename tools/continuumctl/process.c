@@ -119,7 +119,7 @@ static int target_call(const char *name, int device, uint64_t gpid, int sig, cha
 		return continuum_suspend(device, gpid, reason);
 	if (!strcmp(name, "resume"))
 		return continuum_resume(device, gpid, reason);
-	return continuum_signal(device, gpid, sig, 0, reason);
+	return continuum_signal(device, gpid, sig, 0, 0, reason);
 }
 
 /* All are tried; the first failure gives the exit status. */

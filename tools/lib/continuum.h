@@ -45,8 +45,9 @@ int continuum_migrate(int fd, uint64_t gpid, const char *node, struct ctm_migrat
 /** continuum_wait() - wait for the end of a process; @flags: 0 or CTM_WAIT_NOHANG */
 int continuum_wait(int fd, uint64_t gpid, uint32_t flags, struct ctm_wait *result);
 
-/** continuum_signal() - send @sig to a process; @timeout_ms 0: 10 s */
-int continuum_signal(int fd, uint64_t gpid, int sig, uint32_t timeout_ms, char *reason);
+/** continuum_signal() - send @sig to a process; @flags: 0 or CTM_SIGNAL_GROUP; @timeout_ms 0: 10 s */
+int continuum_signal(int fd, uint64_t gpid, int sig, uint32_t flags, uint32_t timeout_ms,
+		     char *reason);
 
 int continuum_destroy(int fd, uint64_t gpid, char *reason);
 int continuum_suspend(int fd, uint64_t gpid, char *reason);

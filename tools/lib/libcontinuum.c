@@ -74,10 +74,12 @@ int continuum_wait(int fd, uint64_t gpid, uint32_t flags, struct ctm_wait *resul
 	return call(fd, CTM_IOC_WAIT, result);
 }
 
-int continuum_signal(int fd, uint64_t gpid, int sig, uint32_t timeout_ms, char *reason)
+int continuum_signal(int fd, uint64_t gpid, int sig, uint32_t flags, uint32_t timeout_ms,
+		     char *reason)
 {
 	struct ctm_signal s = {
 		.size = sizeof(s),
+		.flags = flags,
 		.gpid = gpid,
 		.sig = (uint32_t)sig,
 		.timeout_ms = timeout_ms,

@@ -192,7 +192,8 @@ struct ctm_wait {
 /**
  * struct ctm_signal - CTM_IOC_SIGNAL: send a signal to a process, wherever it is
  * @size:   sizeof(struct ctm_signal)
- * @flags:  must be 0
+ * @flags:  0 or CTM_SIGNAL_GROUP: to all of the leader's process group, as a
+ *          terminal or a shell's job control signals a job
  * @gpid:   the process
  * @sig:    signal number, 0 to 64 (0 only checks)
  * @timeout_ms: how long to wait for the acknowledgement, 0 for 10,000
@@ -208,6 +209,7 @@ struct ctm_signal {
 	__u32 timeout_ms;
 	char reason[CTM_REASON_MAX];
 };
+#define CTM_SIGNAL_GROUP	(1u << 0)
 
 /**
  * struct ctm_target - DESTROY, SUSPEND, RESUME: calls that name just a process
