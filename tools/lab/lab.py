@@ -42,6 +42,7 @@ class Lab:
         self.log = log  # a directory
         self.booted = False
         self.kernel = self.accel = None
+        self.nodes = []
         self._starting = threading.Lock()
 
     def __enter__(self):
@@ -49,7 +50,7 @@ class Lab:
 
     def __exit__(self, *_):
         if self.booted:
-            self.keep_consoles()
+            self.keep_kernel_logs()
             subprocess.run([LAB, "-L", self.name, "down"], check=False)
 
     def command(self, *args):
@@ -66,6 +67,7 @@ class Lab:
         (self.log / "up").write_text(done.stdout)
         if done.returncode:
             raise LabError(done.stdout.rstrip())
+        self.nodes = re.findall(r"^(n\d+) +up after", done.stdout, re.M)
         found = re.search(r"kernel (\S+), (\S+)", done.stdout)
         self.kernel, self.accel = found[1], found[2]
         return done.stdout
@@ -127,12 +129,15 @@ class Lab:
         return re.findall(r"^.*(?:WARNING:|BUG:|Oops|Call Trace|lockup|hung_task|blocked for more"
                           r"|general protection|refcount_t).*$", text, re.M)
 
-    def keep_consoles(self):
-        for node in ("n1", "n2", "n3"):
-            done = subprocess.run(self.command("console", node), stdout=subprocess.PIPE,
-                                  stderr=subprocess.DEVNULL, check=False)
-            if done.returncode == 0:
-                (self.log / f"console.{node}").write_bytes(done.stdout)
+    def keep_kernel_logs(self):
+        """For who wants to know why: the console, and all that the kernel said."""
+        for node in self.nodes:
+            for name, command in (("console", self.command("console", node)),
+                                  ("dmesg", self.exec(node, "dmesg"))):
+                done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.DEVNULL, check=False)
+                if done.returncode == 0:
+                    (self.log / f"{name}.{node}").write_bytes(done.stdout)
 
 
 def log_directory(name):
