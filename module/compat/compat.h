@@ -308,4 +308,16 @@ static inline ssize_t ctm_compat_iter_write(struct file *file, struct iov_iter *
 #define dequeue_signal(mask, info, type) dequeue_signal(current, mask, info, type)
 #endif
 
+/*
+ * "fs: store real path instead of fake path in backing file f_path" (def3ae83da02,
+ * 6.7): what overlayfs maps has the path of the layer; before, the user's
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#include <linux/fs.h>
+static inline const struct path *file_user_path(const struct file *f)
+{
+	return &f->f_path;
+}
+#endif
+
 #endif /* CTM_COMPAT_H */

@@ -203,7 +203,7 @@ static void classify_reg(struct ctm_files *t, struct ctm_open *o)
 		return;
 	}
 	if (t->c)
-		o->ident = ctm_ident_have(t->c, &o->file->f_path);
+		o->ident = ctm_ident_have(t->c, file_user_path(o->file));
 	if (alone && (o->ident ? o->ident->flags & CTM_IDENT_SHARED_FS : !t->c && ctm_fs_shared(sb)))
 		o->kind = CTM_FILE_PATH;
 	else if (alone && !t->at_home && read_only(o->file) && (o->ident || !t->c))
@@ -217,7 +217,7 @@ static void classify_dir(struct ctm_files *t, struct ctm_open *o)
 	bool proc = file_inode(o->file)->i_sb->s_magic == PROC_SUPER_MAGIC;
 
 	if (t->c && !proc)
-		o->ident = ctm_ident_have(t->c, &o->file->f_path);
+		o->ident = ctm_ident_have(t->c, file_user_path(o->file));
 	if (d_unlinked(o->file->f_path.dentry))
 		refuse(o, "a directory that was removed");
 	else if (t->c && !proc && !o->ident)
@@ -371,7 +371,7 @@ static void map_area(struct ctm_files *t, struct ctm_area *a, struct ctm_open *f
 	const struct ctm_file_ident *id;
 	struct ctm_open *o = find(t, a->file, true);
 
-	id = o ? o->ident : ctm_ident_have(t->c, &a->file->f_path);
+	id = o ? o->ident : ctm_ident_have(t->c, file_user_path(a->file));
 	if (writable && !(id && id->flags & CTM_IDENT_SHARED_FS)) {
 		a->refused = "a shared writable mapping of a file that the destination does not share";
 	} else if (id) {
@@ -441,7 +441,7 @@ int ctm_files_classify(struct ctm_files *t, struct ctm_areas *as)
 
 static void explain_one(struct ctm_explain_ctx *x, const struct ctm_open *o, char *buf)
 {
-	char *path = ctm_path(&o->file->f_path, buf);
+	char *path = ctm_path(file_user_path(o->file), buf);
 
 	if (IS_ERR(path))
 		path = "?";
@@ -518,7 +518,7 @@ static void fill_common(struct ctm_capture *c, const struct ctm_open *o, struct 
 	fill_owner(f, ctm_state(c)->ns, r);
 	if (o->kind == CTM_FILE_MAPPED)		/* what F_GETFL says of it does not matter */
 		r->oflags &= O_ACCMODE | O_LARGEFILE;
-	if (o->ident) {
+	if (o->ident && o->kind != CTM_FILE_HOME) {
 		r->mode = o->ident->mode;
 		r->ino = o->ident->flags & CTM_IDENT_SHARED_FS ? o->ident->ino : 0;
 		r->isize = o->ident->flags & CTM_IDENT_CONTENT ? o->ident->isize : 0;
@@ -560,7 +560,7 @@ static int put_file(struct ctm_capture *c, struct ctm_open *o, char *scratch)
 	}
 	fill_common(c, o, r);
 	if (o->kind == CTM_FILE_PATH || o->kind == CTM_FILE_MAPPED) {
-		name = ctm_path(&o->file->f_path, scratch);
+		name = ctm_path(file_user_path(o->file), scratch);
 		if (IS_ERR(name))
 			return ctm_fail(c, PTR_ERR(name), "fd %d: its path is too long", o->fd);
 	}

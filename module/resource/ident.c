@@ -167,7 +167,7 @@ static void list_areas(struct list *l, struct task_struct *t)
 		return;
 	exe = ctm_mm_exe_file(as.mm);
 	if (exe) {
-		list_path(l, &exe->f_path);
+		list_path(l, file_user_path(exe));
 		fput(exe);
 	}
 	for (i = 0; i < as.n; i++) {
@@ -175,7 +175,7 @@ static void list_areas(struct list *l, struct task_struct *t)
 		    ctm_is_shmem(as.a[i].file))
 			continue;
 		last = as.a[i].file;
-		list_path(l, &last->f_path);
+		list_path(l, file_user_path(last));
 	}
 	ctm_areas_put(&as);
 }
@@ -196,7 +196,7 @@ static void list_files(struct list *l, struct task_struct *t)
 	if (!ctm_files_get(&files, t))
 		for (i = 0; i < files.n; i++)
 			if (by_path(files.o[i].file))
-				list_path(l, &files.o[i].file->f_path);
+				list_path(l, file_user_path(files.o[i].file));
 	ctm_files_put(&files);
 }
 

@@ -221,7 +221,7 @@ int ctm_areas_hole(const struct ctm_areas *as, u64 len, u64 *hole)
 
 static void stop_area(struct ctm_explain_ctx *x, const struct ctm_area *a, const char *what, char *buf)
 {
-	char *path = a->file ? ctm_path(&a->file->f_path, buf) : NULL;
+	char *path = a->file ? ctm_path(file_user_path(a->file), buf) : NULL;
 
 	if (IS_ERR_OR_NULL(path))
 		ctm_stop(x, "%s at %llx: cannot move", what, a->start);

@@ -103,6 +103,26 @@ static void check_sharing(struct ctm_explain_ctx *x)
 		ctm_stop(x, "its threads have different descriptors or directories: cannot move");
 }
 
+#ifdef CONFIG_SYSVIPC
+/*
+ * Every program with threads has a list (CLONE_SYSVSEM); what matters is whether
+ * anything is in it.  The structure is ipc/sem.c's own, the same in all kernels;
+ * one that differs would look as if something were.
+ */
+struct undo_list {
+	refcount_t refcnt;
+	spinlock_t lock;
+	struct list_head list_proc;
+};
+
+static bool has_undo(struct task_struct *t)
+{
+	struct undo_list *l = (struct undo_list *)READ_ONCE(t->sysvsem.undo_list);
+
+	return l && !list_empty(&l->list_proc);
+}
+#endif
+
 static const char *thread_stop(struct task_struct *t)
 {
 	if (t->ptrace)
@@ -114,7 +134,7 @@ static const char *thread_stop(struct task_struct *t)
 		return "has a seccomp filter";
 #endif
 #ifdef CONFIG_SYSVIPC
-	if (t->sysvsem.undo_list)
+	if (has_undo(t))
 		return "has SysV semaphores to undo";
 #endif
 	if (t->policy == SCHED_DEADLINE)
@@ -174,8 +194,8 @@ static u32 put_exe(struct ctm_capture *c, char *buf, char *scratch)
 
 	if (!exe)
 		return 0;
-	if (ctm_ident_have(c, &exe->f_path)) {
-		path = ctm_path(&exe->f_path, scratch);
+	if (ctm_ident_have(c, file_user_path(exe))) {
+		path = ctm_path(file_user_path(exe), scratch);
 		if (!IS_ERR(path)) {
 			len = strlen(path);
 			memcpy(buf, path, len);
