@@ -12,11 +12,13 @@
 #include <unistd.h>
 
 #define MASK (IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ATTRIB | IN_ONLYDIR | IN_EXCL_UNLINK)
-#define MAX_WATCHES 4096
 
-/* Watch descriptors are small numbers that are not reused. */
-static char *dirs[MAX_WATCHES];
-static bool recursive[MAX_WATCHES];
+/* By watch descriptor: these count up from 1 and are not reused. */
+static struct watched {
+	char *dir;		/* NULL: no longer */
+	bool tree;		/* and all below it */
+} *watched;
+static int nr_watched;
 static int fd = -1;
 static unsigned int changes;
 
@@ -25,18 +27,41 @@ void fresh_init(void)
 	fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 }
 
-/* Watch one directory; false if it is watched already, or cannot be. */
+static struct watched *find(int wd)
+{
+	return wd >= 0 && wd < nr_watched && watched[wd].dir ? &watched[wd] : NULL;
+}
+
+static bool make_room(int wd)
+{
+	int n = wd + 1024;
+	struct watched *w;
+
+	if (wd < nr_watched)
+		return true;
+	w = realloc(watched, n * sizeof(*w));
+	if (!w)
+		return false;
+	memset(w + nr_watched, 0, (n - nr_watched) * sizeof(*w));
+	watched = w;
+	nr_watched = n;
+	return true;
+}
+
+/* Watch one directory; false if that changes nothing, or cannot be done. */
 static bool watch(const char *dir, bool tree)
 {
 	int wd = inotify_add_watch(fd, dir, MASK);
+	struct watched *w = find(wd);
 
-	if (wd < 0 || wd >= MAX_WATCHES)
+	if (wd < 0 || (w && (!tree || w->tree) && !strcmp(w->dir, dir)) || !make_room(wd))
 		return false;
-	if (dirs[wd])
-		return tree && !recursive[wd] && (recursive[wd] = true);
-	dirs[wd] = strdup(dir);
-	recursive[wd] = tree;
-	return dirs[wd];
+	/* New, or now with what is below it, or renamed. */
+	w = &watched[wd];
+	free(w->dir);
+	w->dir = strdup(dir);
+	w->tree = w->tree || tree;
+	return w->dir;
 }
 
 void fresh_watch_tree(const char *dir)
@@ -74,22 +99,24 @@ void fresh_watch_named(const char *s, size_t n)
 
 static void on_event(const struct inotify_event *e)
 {
+	struct watched *w = find(e->wd);
 	char path[4096];
 	struct stat st;
 
 	if (e->mask & IN_Q_OVERFLOW)
 		changes++;
-	if (e->wd < 0 || e->wd >= MAX_WATCHES || !dirs[e->wd])
+	if (!w)
 		return;
 	if (e->mask & IN_IGNORED) {
-		free(dirs[e->wd]);
-		dirs[e->wd] = NULL;
+		free(w->dir);
+		w->dir = NULL;
+		w->tree = false;
 		return;
 	}
-	if (!e->len || snprintf(path, sizeof(path), "%s/%s", dirs[e->wd], e->name) >= (int)sizeof(path))
+	if (!e->len || snprintf(path, sizeof(path), "%s/%s", w->dir, e->name) >= (int)sizeof(path))
 		return;
 	if (e->mask & IN_ISDIR) {
-		if (recursive[e->wd] && e->name[0] != '.')
+		if (w->tree && e->name[0] != '.')
 			fresh_watch_tree(path);
 		/* What was put into it before it was watched is not known. */
 		if (e->mask & (IN_CREATE | IN_MOVED_TO))
