@@ -412,33 +412,46 @@ void files_finish(struct restore *r)
 	r->dev = dev;
 }
 
-/* Ticks that nobody has read; a kernel that cannot be told gets one by expiry. */
-static void ticks_set(struct restore *r, int fd, const struct timerfd_arm *t)
+/*
+ * Ticks that nobody has read: when the timer has fired, lest it adds its own.
+ * A kernel that cannot be told the number leaves the one of that expiry.
+ */
+static void ticks_set(struct restore *r, int fd, const struct timerfd_arm *t, bool fires)
 {
-	__u64 soon[4] = { t->interval / NS, t->interval % NS, 0, 1 };
+	struct sys_pollfd fired = { .fd = fd, .events = POLLIN };
+	__u64 soon[4] = { 0, 0, 0, 1 };
 
-	if (!SYS(ioctl, fd, TFD_IOC_SET_TICKS, &t->ticks))
+	if (fires)
+		SYS(poll, &fired, 1, 100);
+	if (!SYS(ioctl, fd, TFD_IOC_SET_TICKS, &t->ticks) || fires)
 		return;
 	restore_must(r, SYS(timerfd_settime, fd, 0, soon, 0), "timerfd: ticks");
+}
+
+static void timerfd_arm(struct restore *r, int fd, const struct timerfd_arm *t)
+{
+	/* a periodic one that has expired rests until it is read: it expires again at once */
+	bool expired = !t->value && t->interval && t->ticks;
+	__u64 value = expired ? 1 : t->value, v[4];
+
+	if (!(t->flags & TFD_TIMER_ABSTIME))
+		value = timers_left(r, t->clock, value);
+	v[0] = t->interval / NS;
+	v[1] = t->interval % NS;
+	v[2] = value / NS;
+	v[3] = value % NS;
+	if (value)
+		restore_must(r, SYS(timerfd_settime, fd, t->flags, v, 0), "timerfd %d", fd);
+	if (t->ticks)
+		ticks_set(r, fd, t, expired);
 }
 
 void files_arm(struct restore *r)
 {
 	for (struct timerfd_arm *t = r->timerfds; t; t = t->next) {
 		int fd = obj_of(r, t->id)->at;
-		__u64 value = t->value, v[4];
 
-		if (fd < 0)
-			continue;
-		if (!(t->flags & TFD_TIMER_ABSTIME))
-			value = timers_left(r, t->clock, value);
-		v[0] = t->interval / NS;
-		v[1] = t->interval % NS;
-		v[2] = value / NS;
-		v[3] = value % NS;
-		if (value)
-			restore_must(r, SYS(timerfd_settime, fd, t->flags, v, 0), "timerfd %d", fd);
-		if (t->ticks)
-			ticks_set(r, fd, t);
+		if (fd >= 0)
+			timerfd_arm(r, fd, t);
 	}
 }

@@ -70,16 +70,19 @@ void mm_exe(struct restore *r)
 		.env_start = mm->env_start, .env_end = mm->env_end,
 		.auxv = (__u64 *)mm->auxv, .auxv_size = auxv_bytes(mm),
 	};
-	long fd;
+	long fd = -1;
 
 	memcpy(path, r->task->paths + r->task->cwd_len, r->task->exe_len);
-	fd = restore_must(r, sys_open(path, O_RDONLY | O_CLOEXEC), "program %s", path);
+	/* no path: this node does not have the program, it came by content */
+	if (path[0])
+		fd = restore_must(r, sys_open(path, O_RDONLY | O_CLOEXEC), "program %s", path);
 	map.exe_fd = fd;
 	if (!map.auxv_size)
 		map.auxv = NULL;
 	restore_must(r, sys_prctl(PR_SET_MM, PR_SET_MM_MAP, (long)&map, sizeof(map), 0),
 		     "program %s: memory map", path);
-	SYS(close, fd);
+	if (fd >= 0)
+		SYS(close, fd);
 	if (mm->thp_disable)
 		restore_must(r, sys_prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), "THP disable");
 }

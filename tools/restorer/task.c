@@ -18,7 +18,7 @@ static void oom_score_adj(struct restore *r, int value)
 
 void task_take(struct restore *r, const struct ctm_rec_task *rec)
 {
-	if (rec->cwd_len >= CTM_PATH_MAX || rec->exe_len >= CTM_PATH_MAX || !rec->exe_len)
+	if (rec->cwd_len >= CTM_PATH_MAX || rec->exe_len >= CTM_PATH_MAX)
 		restore_fail(r, EBADMSG, "paths of the process");
 	r->task = restore_keep(r, rec, sizeof(*rec) + rec->cwd_len + rec->exe_len);
 	/* needs to be root, and the group must stand before a terminal is given to it */
