@@ -66,23 +66,25 @@ static u64 find_present(struct mm_struct *mm, u64 addr, u64 end, unsigned int ma
 	if (pud_none(pudv))
 		return next_of(addr, PUD_SIZE);
 	last = min(end, next_of(addr, PMD_SIZE));
-	*run = min_t(u64, max, (last - addr) >> PAGE_SHIFT);
 	if (pud_leaf(pudv) || !pud_present(pudv))
-		return addr;
+		goto huge;
 	pmd = pmd_offset(pud, addr);
 	pmdv = READ_ONCE(*pmd);
 	if (pmd_none(pmdv))
 		return next_of(addr, PMD_SIZE);
-	if (pmd_leaf(pmdv) || !pmd_present(pmdv))	/* huge, or on its way */
-		return addr;
+	if (pmd_leaf(pmdv) || !pmd_present(pmdv))
+		goto huge;
 	pte = (pte_t *)pmd_page_vaddr(pmdv) + pte_index(addr);
 	while (addr < last && pte_none(READ_ONCE(*pte))) {
 		addr += PAGE_SIZE;
 		pte++;
 	}
 	last = min(last, addr + ((u64)max << PAGE_SHIFT));
-	for (*run = 0; addr + ((u64)*run << PAGE_SHIFT) < last && !pte_none(READ_ONCE(*pte)); pte++)
+	for (; addr + ((u64)*run << PAGE_SHIFT) < last && !pte_none(READ_ONCE(*pte)); pte++)
 		++*run;
+	return addr;
+huge:					/* or on its way from or to a huge page */
+	*run = min_t(u64, max, (last - addr) >> PAGE_SHIFT);
 	return addr;
 }
 
@@ -90,7 +92,7 @@ static u64 next_present(struct mm_struct *mm, u64 addr, u64 end, unsigned int ma
 {
 	unsigned long flags;
 
-	*run = 0;
+	*run = 0;				/* find_present() counts from there */
 	while (addr < end && !*run) {
 		local_irq_save(flags);
 		addr = find_present(mm, addr, end, max, run);

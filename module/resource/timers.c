@@ -30,14 +30,20 @@ struct ctm_timer_snap {
 
 enum clock_type { CLOCK_HR, CLOCK_CPU_PROCESS, CLOCK_CPU_THREAD, CLOCK_OTHER };
 
+/* what timer_create() makes of the two: "pid 0", in the upper bits, and the kind */
+#define CPU_PROCESS	((clockid_t)(~0u << 3 | CPUCLOCK_SCHED))
+#define CPU_THREAD	((clockid_t)(~0u << 3 | CPUCLOCK_SCHED | CPUCLOCK_PERTHREAD_MASK))
+
 static enum clock_type clock_type(clockid_t clock)
 {
 	switch (clock) {
 	case CLOCK_REALTIME: case CLOCK_MONOTONIC: case CLOCK_BOOTTIME: case CLOCK_TAI:
 		return CLOCK_HR;
 	case CLOCK_PROCESS_CPUTIME_ID:
+	case CPU_PROCESS:
 		return CLOCK_CPU_PROCESS;
 	case CLOCK_THREAD_CPUTIME_ID:
+	case CPU_THREAD:
 		return CLOCK_CPU_THREAD;
 	}
 	return CLOCK_OTHER;
@@ -188,7 +194,7 @@ static void read_timer(struct ctm_capture_state *s, struct k_itimer *tmr, u64 ru
 
 	memset(r, 0, sizeof(*r));
 	r->id = tmr->it_id;
-	r->clock = tmr->it_clock;
+	r->clock = clock_type(tmr->it_clock) == CLOCK_CPU_PROCESS ? CLOCK_PROCESS_CPUTIME_ID : tmr->it_clock;
 	r->notify = tmr->it_sigev_notify;
 	r->signo = ctm_timer_info(tmr)->si_signo;
 	r->sigval = (unsigned long)ctm_timer_info(tmr)->si_value.sival_ptr;
