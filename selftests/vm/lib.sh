@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# lib.sh - what the tests on virtual machines need, to be sourced by bash
+#
+#   . lib.sh; lab_begin KERNEL NODES; try NAME COMMAND...; lab_end
+#
+# The lab is $LAB. Programs run as USER (nobody) unless a test says otherwise, and
+# see the directory $DIR, which all nodes share. A test is a command that returns
+# 0; what it prints is shown if it does not. 4 from it means: skipped, and the last
+# line says why.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+bin=$top/build/selftests/vm
+ctl=$top/build/tools/continuumctl
+: "${LAB:=check-$$}"
+USER=nobody
+work=$(mktemp -d)
+count=0 failed=0 skipped=0
+NODES=()
+
+lab() { "$top/tools/lab/lab" -L "$LAB" "$@"; }
+
+# on NODE COMMAND...: as root; as NODE COMMAND...: as $USER. Never for ever.
+on() { local n=$1; shift; timeout "${LIMIT:-120}" "$top/tools/lab/lab" -L "$LAB" exec "$n" -- "$@" </dev/null; }
+as() { local n=$1; shift; timeout "${LIMIT:-120}" "$top/tools/lab/lab" -L "$LAB" exec -u "$USER" "$n" -- "$@" </dev/null; }
+ctl() { local n=$1; shift; on "$n" "$ctl" "$@"; }
+
+# ---- the lab ----
+
+lab_begin() {
+	KERNEL=$1
+	local i
+
+	for ((i = 1; i <= $2; i++)); do NODES+=("n$i"); done
+	trap lab_end EXIT
+	trap 'exit 143' TERM HUP
+	trap 'exit 130' INT
+	lab up -n "$2" -k "$KERNEL" -m "${LAB_MIB:-512}" >"$work/up" 2>&1 || return 1
+	SHARED=/shared/test
+	on n1 mkdir -m 1777 "$SHARED"
+}
+
+lab_end() {
+	trap - EXIT
+	lab down >/dev/null 2>&1
+	rm -rf "$work"
+}
+
+# ---- the kernel's log ----
+
+# Lines that no healthy kernel writes, of all nodes.
+complaints='WARNING:|BUG:|Oops|general protection|[Ll]ockup|detected stall|self-detected|hung_task'
+complaints+='|blocked for more than|refcount_t|Call Trace|sleeping function|scheduling while atomic'
+complaints+='|list_(add|del) corruption|memory leak|still has locks|unexpected.*continuum|KASAN|UBSAN'
+
+logs() {
+	local n
+
+	for n in "${NODES[@]}"; do
+		on "$n" dmesg 2>/dev/null | grep -E "$complaints" | sed "s/^/$n: /"
+	done
+}
+
+# The log is clean, but for what earlier tests have been blamed for.
+log_clean() {
+	local now
+
+	now=$(logs)
+	[ "$now" != "$(cat "$work/logs" 2>/dev/null)" ] || return 0
+	[ -n "$now" ] || { : >"$work/logs"; return 0; }
+	echo "the kernel's log:"
+	diff "$work/logs" - <<<"$now" 2>/dev/null | sed -n 's/^> //p' | head -n 20
+	printf '%s\n' "$now" >"$work/logs"
+	return 1
+}
+
+# ---- tests ----
+
+: >"$work/logs"
+
+# try NAME COMMAND...
+try() {
+	local name=$1 begin=$SECONDS status=0
+	shift
+
+	count=$((count + 1))
+	("$@") >"$work/log" 2>&1 </dev/null || status=$?
+	log_clean >>"$work/log" || status=1
+	case $status in
+	0) echo "ok $count $name" ;;
+	4) skipped=$((skipped + 1)); echo "ok $count $name # SKIP $(tail -n 1 "$work/log")" ;;
+	*)
+		failed=$((failed + 1))
+		sed 's/^/# /' "$work/log"
+		echo "not ok $count $name"
+		;;
+	esac
+	((SECONDS - begin < 30)) || echo "# $name took $((SECONDS - begin)) s"
+}
+
+tries_end() {
+	echo "# Totals: pass:$((count - failed - skipped)) fail:$failed skip:$skipped"
+	((!failed)) || return 1
+	((skipped < count)) || return 4
+}
+
+# fails COMMAND...: it has to fail, and not by a timeout or a signal.
+fails() {
+	local status=0
+
+	"$@" || status=$?
+	((status > 0 && status < 124)) || { echo "exit status $status: $*"; return 1; }
+}
+
+# ---- processes ----
+
+# start PROGRAM [ARGUMENT...]: detached on n1, as $USER; sets GPID, OUT, STOP, and
+# returns when it is "ready". It opens its output itself, on the shared file system.
+start() {
+	local name=$1
+	shift
+
+	run_nr=$((${run_nr:-0} + 1))
+	OUT=$SHARED/$name.$count.$run_nr.out STOP=$SHARED/$name.$count.$run_nr.stop
+	GPID=$(as n1 "$ctl" run -d "${run_options[@]}" -- \
+		sh -c 'out=$0; exec "$@" >"$out" 2>&1' "$OUT" "$bin/$name" "$STOP" "$@") ||
+		{ echo "run: exit status $?"; return 1; }
+	says "$OUT" '^ready|^SKIP|^FAIL' || return
+	! skip=$(on n1 grep ^SKIP "$OUT") || { echo "${skip#SKIP }"; return 4; }
+}
+run_options=()
+
+# says FILE PATTERN [SECONDS]: waits until a line of a node's file matches.
+says() {
+	on "${NODE:-n1}" sh -c 'i=0; while ! grep -qE "$1" "$0" 2>/dev/null; do
+		i=$((i + 1)); [ $i -lt "$2" ] || exit 1; sleep 0.1; done' "$1" "$2" "$((${3:-30} * 10))" && return
+	echo "nothing like \"$2\" in $1:"
+	on "${NODE:-n1}" cat "$1"
+	return 1
+}
+
+# move NODE: the process $GPID goes there, and is there.
+move() {
+	local said
+
+	said=$(as n1 "$ctl" migrate "$GPID" "$1" 2>&1) || { echo "migrate $GPID $1: $said"; return 1; }
+	[[ $said =~ ^"$GPID $1 "downtime_us=[0-9]+\ total_us=[0-9]+\ bytes=[0-9]+$ ]] ||
+		{ echo "migrate said: $said"; return 1; }
+	[ "$(host)" = "$1" ] || { echo "ps does not show it on $1: $(host)"; return 1; }
+}
+
+# A field of the process $GPID, as the node $1 (n1) shows it.
+field() { ctl "${2:-n1}" ps -a -j "$GPID" | sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p" | head -n 1; }
+host() { field host "$@"; }
+state() { field state "$@"; }
+
+# stop [STATUS]: the program verifies and ends; it has to say PASS.
+stop() {
+	local status=0
+
+	on n1 touch "$STOP"
+	as n1 "$ctl" wait "$GPID" >"$work/wait" 2>&1 || status=$?
+	if [ "$status" = "${1:-0}" ] && on n1 grep -q '^PASS$' "$OUT"; then
+		return 0
+	fi
+	echo "wait $GPID: exit status $status, $(cat "$work/wait"); $OUT:"
+	on n1 cat "$OUT"
+	return 1
+}
+
+# travels PROGRAM [ARGUMENT...]: started, moved over all nodes and home, verified.
+travels() {
+	local n
+
+	start "$@" || return
+	for n in "${NODES[@]:1}" n1; do
+		move "$n" || { on n1 cat "$OUT"; ctl n1 ps; return 1; }
+		says "$OUT" '^FAIL' 0 >/dev/null && { on n1 cat "$OUT"; return 1; }
+	done
+	stop
+}
