@@ -17,16 +17,22 @@
 
 #define SERVERS_MAX	64
 #define STACK_SIZE	(64 * 1024)
+#define LENT		(16 * 1024)	/* memory in which ioctls of the process are made */
 
 static unsigned int servers;	/* only the main thread starts them */
 
 static void *serve(void *argument)
 {
 	int device = (int)(intptr_t)argument;
+	char lent[LENT] __attribute__((aligned(16)));
 	int result;
 
 	do {
-		struct ctm_serve serve = { .size = sizeof(serve) };
+		struct ctm_serve serve = {
+			.size = sizeof(serve),
+			.buf = (uintptr_t)lent,
+			.buf_len = sizeof(lent),
+		};
 
 		result = ioctl(device, CTM_IOC_SERVE, &serve);
 	} while (result < 0 && errno == EINTR);
