@@ -112,6 +112,8 @@ struct ctm_conn *ctm_conn_greet(const struct ctm_addr *addr, u32 want,
 				unsigned int timeout_ms, char *why);
 /** ctm_conn_abort_peer() - all connections with @id, of boot @boot, or of all when 0 */
 void ctm_conn_abort_peer(u32 id, u64 boot);
+/** ctm_conn_abort_streams() - all that is not a call, with any peer */
+void ctm_conn_abort_streams(void);
 bool ctm_conn_aborted(const struct ctm_conn *c);
 /** ctm_conn_crowded() - has peer @id as many incoming connections as it may? */
 bool ctm_conn_crowded(u32 id);

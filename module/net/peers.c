@@ -49,7 +49,7 @@
 #define RETRY_MAX	(20 * HZ)
 #define RETRIES		10u		/* for what is neither seed nor peer */
 #define GOSSIP_BEATS	30u		/* every so many beats one peer's table is read again */
-#define LEAVE_MS	1000u
+#define LEAVE_MS	2000u
 #define SESSIONS	4u
 #define WATCHERS_MAX	8u
 
@@ -1192,7 +1192,7 @@ unsigned int ctm_peer_seeds(struct ctm_addr *out, unsigned int max)
 static void say_goodbye(void)
 {
 	struct ctm_wire_peers_req req = { .op = cpu_to_le32(CTM_WIRE_PEERS_LEAVE) };
-	unsigned long deadline = jiffies + 3 * msecs_to_jiffies(LEAVE_MS);
+	unsigned long deadline = jiffies + 2 * msecs_to_jiffies(LEAVE_MS);
 	unsigned int n, i;
 	u32 *ids;
 
@@ -1203,6 +1203,7 @@ static void say_goodbye(void)
 	send_heartbeats(ids, n, CTM_WIRE_CARD_LEAVING);
 	for (i = 0; i < n && time_before(jiffies, deadline); i++)
 		ctm_call(ids[i], CTM_CALL_PEERS, &req, sizeof(req), NULL, NULL, LEAVE_MS);
+	send_heartbeats(ids, n, CTM_WIRE_CARD_LEAVING);
 	kvfree(ids);
 }
 
@@ -1242,6 +1243,7 @@ void ctm_peers_leave(void)
 	/* a greeting under way ends by itself, and enters nobody any more */
 	set_alone(true);
 	targets_drop(NULL);
+	ctm_conn_abort_streams();	/* they end anyway, and stand in the way */
 	say_goodbye();
 	all_left();
 	drop_left();

@@ -304,6 +304,11 @@ static bool match_boot(const struct ctm_conn *c, u64 boot)
 	return c->boot == boot;
 }
 
+static bool match_stream(const struct ctm_conn *c, u64 arg)
+{
+	return c->peer && c->channel != CTM_CHANNEL_CALL;
+}
+
 static bool match_served(const struct ctm_conn *c, u64 channel)
 {
 	return c->incoming && c->channel == channel;
@@ -316,6 +321,11 @@ void ctm_conn_abort_peer(u32 id, u64 boot)
 		abort_matching(match_boot, boot);
 	else
 		abort_matching(match_id, id);
+}
+
+void ctm_conn_abort_streams(void)
+{
+	abort_matching(match_stream, 0);
 }
 
 void ctm_conn_set_timeout(struct ctm_conn *c, unsigned int timeout_ms)
