@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "labd.h"
@@ -40,10 +41,35 @@ static void arg2(struct args *a, const char *option, const char *value)
 	arg(a, "%s", value);
 }
 
+/*
+ * How fast the emulated time-stamp counter runs: it is the computer's.  A guest
+ * that measures it while the computer is busy may find a twentieth of it, and
+ * its clock then runs twenty times too fast.
+ */
+static unsigned long tsc_khz(void)
+{
+	static unsigned long khz;
+	struct timespec a, b;
+	unsigned long long from, ticks;
+	long long ns;
+
+	if (khz)
+		return khz;
+	clock_gettime(CLOCK_MONOTONIC_RAW, &a);
+	from = __builtin_ia32_rdtsc();
+	usleep(50000);
+	clock_gettime(CLOCK_MONOTONIC_RAW, &b);
+	ticks = __builtin_ia32_rdtsc() - from;
+	ns = (b.tv_sec - a.tv_sec) * 1000000000ll + b.tv_nsec - a.tv_nsec;
+	khz = ticks * 1000000 / ns;
+	return khz;
+}
+
 static void machine_args(struct args *a, const struct node *n)
 {
 	const struct lab *lab = n->lab;
 	bool kvm = !strcmp(lab->accel, "kvm");
+	char timing[80];
 
 	arg(a, "qemu-system-x86_64");
 	arg(a, "-name");
@@ -62,9 +88,10 @@ static void machine_args(struct args *a, const struct node *n)
 	arg2(a, "-kernel", lab->vmlinuz);
 	arg2(a, "-initrd", lab->initrd);
 	arg(a, "-append");
-	/* On a busy computer the tests that the last two skip fail for want of time. */
+	/* On a busy computer the tests that the last ones skip fail for want of time. */
+	snprintf(timing, sizeof(timing), "no_timer_check tsc=reliable tsc_early_khz=%lu", tsc_khz());
 	arg(a, "console=ttyS0 loglevel=5 panic=-1 random.trust_cpu=on lab.node=%d %s %s",
-	    n->number, kvm ? "" : "no_timer_check tsc=reliable", lab->append);
+	    n->number, kvm ? "" : timing, lab->append);
 	arg(a, "-chardev");
 	arg(a, "file,id=console,append=on,path=console.%s", n->name);
 	arg2(a, "-serial", "chardev:console");
