@@ -268,6 +268,19 @@ struct ctm_compat_eventfd {
 #ifndef VM_SHADOW_STACK
 #define VM_SHADOW_STACK		0
 #endif
+
+/* Guard regions: 662df3e5c376 "mm: madvise: implement lightweight guard page
+ * mechanism" (6.13); VM_MAYBE_GUARD, which tells where to look for them, and the
+ * softleaf names came with 6.19.  Between the two their areas cannot be read.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#include <linux/leafops.h>
+#define ctm_pte_guard(pte)	(pte_is_marker(pte) && softleaf_is_guard_marker(softleaf_from_pte(pte)))
+#else
+#define VM_MAYBE_GUARD		0
+#define ctm_pte_guard(pte)	false
+#endif
+
 #ifndef PID_FS_MAGIC		/* "pidfd: add pidfs" (6.9) */
 #define PID_FS_MAGIC		0x50494446
 #endif
@@ -319,5 +332,31 @@ static inline const struct path *file_user_path(const struct file *f)
 	return &f->f_path;
 }
 #endif
+
+/*
+ * "x86/fpu: Make task_struct::thread constant size" and the debug check with it
+ * (6.16): x86_task_fpu() warns when current is a kernel thread, and the regset of
+ * another task's extended state asks for current's, only to compare addresses.
+ * With interrupts off nobody else looks at our flags meanwhile.
+ */
+#include <linux/regset.h>
+static inline int ctm_regset_get(struct task_struct *t, const struct user_regset *rs,
+				 unsigned int size, void *data)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+	unsigned int kthread = current->flags & PF_KTHREAD;
+	unsigned long irq;
+	int ret;
+
+	local_irq_save(irq);
+	current->flags &= ~kthread;
+	ret = regset_get(t, rs, size, data);
+	current->flags |= kthread;
+	local_irq_restore(irq);
+	return ret;
+#else
+	return regset_get(t, rs, size, data);
+#endif
+}
 
 #endif /* CTM_COMPAT_H */

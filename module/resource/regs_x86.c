@@ -80,7 +80,7 @@ int ctm_xstate_get(struct task_struct *t, void **data, u32 *len)
 	buf = kvzalloc(rs->n * rs->size, GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
-	n = regset_get(t, rs, rs->n * rs->size, buf);
+	n = ctm_regset_get(t, rs, rs->n * rs->size, buf);
 	if (n < 0) {
 		kvfree(buf);
 		return n;
