@@ -71,6 +71,7 @@ struct ctm_capture {
 	size_t idents_len;
 	unsigned int nidents;
 	const unsigned long *ident_bits;
+	bool unasked;			/* needed one that was opened after the list was made */
 	char *why;			/* CTM_REASON_MAX: the cause of an error */
 	const void *tty;		/* struct ctm_tty_state saved by the keeper, or NULL */
 	size_t tty_len;

@@ -36,6 +36,7 @@
 #define CONSENT_MS		4000
 #define MIGRATE_CALL_MS		(30 * 60 * 1000)
 #define POLL_MS			200
+#define TRIES			3
 #define JOURNEYS_MAX		64
 
 struct journey {
@@ -900,18 +901,14 @@ static int enter(struct journey *j)
 	return err;
 }
 
-static int migrate_here(struct ctm_process *p, const char *node, const struct ctm_caller *by, bool self,
-			struct ctm_migrate *out)
+static int try_migrate(struct ctm_process *p, const char *node, const struct ctm_caller *by, bool self,
+		       struct ctm_migrate *out, bool *again)
 {
-	struct journey *j;
+	struct journey *j = journey_new(p, by);
 	bool killed;
-	int err = self ? 0 : ctm_may_act(p, by);
+	int err;
 
-	if (err) {
-		strscpy(out->reason, "only its owner or root may move it", sizeof(out->reason));
-		return err;
-	}
-	j = journey_new(p, by);
+	*again = false;
 	if (IS_ERR(j))
 		return PTR_ERR(j);
 	j->self = self;
@@ -938,6 +935,7 @@ static int migrate_here(struct ctm_process *p, const char *node, const struct ct
 	}
 	err = j->err;
 	killed = j->killed;
+	*again = err == -EOPNOTSUPP && j->cap.unasked;
 	out->downtime_ns = j->result->downtime_ns;
 	out->total_ns = j->result->total_ns;
 	out->bytes = j->result->bytes;
@@ -947,6 +945,28 @@ static int migrate_here(struct ctm_process *p, const char *node, const struct ct
 		send_sig(SIGKILL, current, 1);
 out_put:
 	journey_put(j);
+	return err;
+}
+
+/*
+ * Of a file that was opened between the OFFER and the freeze nobody knows whether
+ * the destination has it.  Another attempt asks; the file may be closed by then.
+ */
+static int migrate_here(struct ctm_process *p, const char *node, const struct ctm_caller *by, bool self,
+			struct ctm_migrate *out)
+{
+	unsigned int tries = TRIES;
+	bool again;
+	int err = self ? 0 : ctm_may_act(p, by);
+
+	if (err) {
+		strscpy(out->reason, err == -EPERM ? "only its owner or root may move it" :
+			"it is ending", sizeof(out->reason));
+		return err;
+	}
+	do {
+		err = try_migrate(p, node, by, self, out, &again);
+	} while (err && again && --tries);
 	return err;
 }
 

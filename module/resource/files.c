@@ -10,6 +10,7 @@
  * The descriptor table is read under task_lock and file_lock; what was found is
  * classified afterwards, as it may sleep.
  */
+#include <linux/elf.h>
 #include <linux/fcntl.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
@@ -174,6 +175,19 @@ static bool read_only(const struct file *f)
 	return (f->f_flags & O_ACCMODE) == O_RDONLY;
 }
 
+/*
+ * A program or library that is being loaded is to be mapped next, which a remote
+ * file cannot be; nobody adds to one that is in use.
+ */
+static bool is_elf(struct file *f)
+{
+	char magic[SELFMAG];
+	loff_t pos = 0;
+
+	return kernel_read(f, magic, sizeof(magic), &pos) == sizeof(magic) &&
+	       !memcmp(magic, ELFMAG, SELFMAG);
+}
+
 static void refuse(struct ctm_open *o, const char *why)
 {
 	strscpy(o->refused, why, sizeof(o->refused));
@@ -206,7 +220,8 @@ static void classify_reg(struct ctm_files *t, struct ctm_open *o)
 		o->ident = ctm_ident_have(t->c, file_user_path(o->file));
 	if (alone && (o->ident ? o->ident->flags & CTM_IDENT_SHARED_FS : !t->c && ctm_fs_shared(sb)))
 		o->kind = CTM_FILE_PATH;
-	else if (alone && !t->at_home && read_only(o->file) && (o->ident || !t->c))
+	else if (alone && read_only(o->file) && (o->ident || !t->c) &&
+		 (!t->at_home || is_elf(o->file)))
 		o->kind = CTM_FILE_PATH;
 	else
 		stay_home(t, o, "a file");

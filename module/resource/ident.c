@@ -281,7 +281,7 @@ int ctm_idents_check(const void *buf, size_t len, unsigned int count, unsigned l
 
 /* ---- back at the source ---- */
 
-static const struct ctm_file_ident *find(const struct ctm_capture *c, const char *name)
+static const struct ctm_file_ident *find(struct ctm_capture *c, const char *name)
 {
 	const struct ctm_file_ident *id;
 	u32 len = strlen(name);
@@ -295,10 +295,11 @@ static const struct ctm_file_ident *find(const struct ctm_capture *c, const char
 		if (same_path(id, name, len))
 			return test_bit(i, c->ident_bits) ? id : NULL;
 	}
+	c->unasked = true;
 	return NULL;
 }
 
-const struct ctm_file_ident *ctm_ident_have(const struct ctm_capture *c, const struct path *path)
+const struct ctm_file_ident *ctm_ident_have(struct ctm_capture *c, const struct path *path)
 {
 	const struct ctm_file_ident *id = NULL;
 	char *buf, *name;

@@ -81,7 +81,7 @@ struct ctm_files {
 	struct ctm_process *p;		/* borrowed */
 	bool at_home;
 	bool frozen;
-	const struct ctm_capture *c;	/* with the idents, or NULL: explaining */
+	struct ctm_capture *c;	/* with the idents, or NULL: explaining */
 	struct ctm_open *o;
 	unsigned int n, room;
 	struct ctm_fdent *fd;
@@ -131,7 +131,7 @@ const char *ctm_file_locked(struct file *f, struct files_struct *files);
 /* ---- ident.c ---- */
 bool ctm_fs_shared(const struct super_block *sb);
 /** ctm_ident_have() - what the list says of @path, if the destination has that file, else NULL */
-const struct ctm_file_ident *ctm_ident_have(const struct ctm_capture *c, const struct path *path);
+const struct ctm_file_ident *ctm_ident_have(struct ctm_capture *c, const struct path *path);
 /** ctm_path() - its path as the process sees it: into @buf of CTM_PATH_MAX, ERR_PTR */
 char *ctm_path(const struct path *path, char *buf);
 
