@@ -41,7 +41,7 @@ static const struct command commands[] = {
 	  "  --lease T     CPU time without useful work: 500ms, 10s, 5m, 1h\n"
 	  "  --linger      what the command leaves behind lives on after it\n"
 	  "  -d, --detach  do not wait: print the GPID; input is /dev/null, output that\n"
-	  "                would go to the terminal goes to \"logs\"\n"
+	  "                would go to the terminal or a pipe goes to \"logs\"\n"
 	  "\n"
 	  "The exit status is the command's, 128+N for signal N, 125 when Continuum\n"
 	  "failed, 126 and 127 when the command could not be executed or found.\n", command_run },

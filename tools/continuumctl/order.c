@@ -61,15 +61,29 @@ static int add_inherited(struct order *order, struct keeper_start *start, uint32
 	return result;
 }
 
-/* Detached: input from /dev/null, output that would go to the terminal to the log. */
-static int add_detached(struct order *order, struct keeper_start *start, const struct tty *tty)
+/*
+ * A terminal, and also a pipe: whoever reads the GPID from it, as a shell does in
+ * $(continuumctl run -d ...), would otherwise wait for the end of the process.
+ */
+static bool goes_to_log(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return false;
+	return S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(fd);
+}
+
+/* Detached: input from /dev/null, output to the log unless it goes to a file. */
+static int add_detached(struct order *order, struct keeper_start *start)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int result;
 
 	if (null < 0)
 		return -errno;
-	order->log_fds = tty ? tty->fds & ~1u : 0;
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		order->log_fds |= goes_to_log(fd) ? 1u << fd : 0;
 	result = add_fd(order, start, STDIN_FILENO, null);
 	return result ? result : add_inherited(order, start, order->log_fds | 1);
 }
@@ -80,7 +94,7 @@ static int add_descriptors(struct order *order, struct keeper_start *start,
 	order->count = 1;		/* the memfd's place */
 	order->log_fds = 0;
 	if (wish->detach)
-		return add_detached(order, start, tty);
+		return add_detached(order, start);
 	if (!tty)
 		return add_inherited(order, start, 0);
 	start->flags |= CTM_ADOPT_TTY;

@@ -194,6 +194,7 @@ void json_add_milli(struct json_object *object, const char *key, uint32_t value)
 
 void json_print(struct json_object *object)
 {
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_SPACED));
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_SPACED |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 }

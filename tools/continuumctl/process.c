@@ -87,6 +87,14 @@ static void print_migration(const struct ctm_migrate *m, const char *gpid, bool 
 	json_print(object);
 }
 
+/* A name that nobody has, or a node that does not answer? */
+static bool is_unknown(const char *node)
+{
+	uint32_t id;
+
+	return strcmp(node, "any") && strcmp(node, "home") && names_find_id(node, &id) == -ESRCH;
+}
+
 int command_migrate(int argc, char **argv)
 {
 	struct ctm_migrate m;
@@ -105,6 +113,8 @@ int command_migrate(int argc, char **argv)
 	m.reason[0] = '\0';
 	error = continuum_migrate(device, gpid, node, &m);
 	close(device);
+	if (error == -EHOSTUNREACH && is_unknown(node))
+		return fail(-ENOENT, "no node \"%s\" in the cluster (continuumctl peers)", node);
 	if (error)
 		return fail(error, "%s: %s", argv[optind], cause(error, m.reason));
 	print_migration(&m, argv[optind], json);
@@ -325,7 +335,7 @@ int command_logs(int argc, char **argv)
 	if (fd < 0 && errno == ENOENT && strcmp(node, config.name))
 		return fail(-ENOENT, "%s: its log is on %s", argv[optind], node);
 	if (fd < 0 && errno == ENOENT)
-		return fail(-ENOENT, "%s: no log (run -d keeps one when its output would go to a terminal)",
+		return fail(-ENOENT, "%s: no log (run -d keeps one when its output would not go to a file)",
 			    argv[optind]);
 	if (fd < 0)
 		return fail(-errno, "%s: %s", path, strerror(errno));
