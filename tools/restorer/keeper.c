@@ -27,8 +27,8 @@ void keeper_tell(struct keeper *k, __u32 type)
 
 void keeper_fail(struct keeper *k, int err, const char *fmt, ...)
 {
-	struct keeper_msg m = { .type = KEEPER_FAILED, .error = err, .gpid = k->gpid };
-	struct ctm_land_fail f = { .size = sizeof(f), .error = err };
+	struct keeper_msg m = { .type = KEEPER_FAILED, .error = err ? err : EIO, .gpid = k->gpid };
+	struct ctm_land_fail f = { .size = sizeof(f), .error = err ? err : EIO };
 	size_t at;
 	va_list ap;
 

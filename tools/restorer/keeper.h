@@ -30,7 +30,7 @@ struct keeper {
 	struct ctm_tty_state *saved;	/* RELAY_BYTES */
 };
 
-/** keeper_fail() - tell continuumd, and the module when a landing fails by it; then exit */
+/** keeper_fail() - tell continuumd, and the module when a landing fails by it; then exit.  @err: 0: none to be named */
 __attribute__((noreturn, format(printf, 3, 4)))
 void keeper_fail(struct keeper *k, int err, const char *fmt, ...);
 void keeper_tell(struct keeper *k, __u32 type);	/* to continuumd */

@@ -120,6 +120,61 @@ static void terminal_keep(struct keeper *k)
 	k->paused = false;
 }
 
+/* ---- events ---------------------------------------------------------------------- */
+
+static void landed(struct keeper *k)
+{
+	if (!k->landing)
+		return;
+	k->landing = false;
+	keeper_tell(k, KEEPER_LANDED);
+}
+
+static void event(struct keeper *k, const struct ctm_event *ev)
+{
+	switch (ev->type) {
+	case CTM_EV_WINSIZE:
+		if (k->master >= 0)
+			pty_size(k->master, ev->value >> 16 & 0xffff, ev->value & 0xffff);
+		break;
+	case CTM_EV_TTY_SAVE:
+		terminal_save(k);
+		break;
+	case CTM_EV_TTY_KEEP:
+		terminal_keep(k);
+		break;
+	case CTM_EV_LANDED:
+		landed(k);
+		break;
+	}
+}
+
+/* Return: why there is no more: -EAGAIN, or -EINVAL before the COMMIT of a landing */
+static long events(struct keeper *k)
+{
+	long ret;
+
+	for (;;) {
+		struct ctm_event ev = { .size = sizeof(ev) };
+
+		ret = SYS(ioctl, KEEPER_DEVICE_FD, CTM_IOC_EVENT, &ev);
+		if (ret)
+			return ret;
+		event(k, &ev);
+	}
+}
+
+/*
+ * The threads leave at COMMIT, before CTM_EV_LANDED is there: what the leader
+ * does at once may be heard of first.
+ */
+static bool is_landing(struct keeper *k)
+{
+	if (k->landing && events(k) == -EAGAIN)
+		landed(k);
+	return k->landing;
+}
+
 /* ---- children -------------------------------------------------------------------- */
 
 /* ns, of the whole capsule: cpu.stat counts also who ended unreaped by us */
@@ -151,8 +206,10 @@ static void leader_ended(struct keeper *k, int status)
 	__s64 until = sys_clock_ns(CLOCK_MONOTONIC) + LAST_REAP_MS * 1000000ll;
 
 	k->leader_ended = true;
+	if (is_landing(k) && !status)	/* the source aborted */
+		leave(k);
 	if (k->landing)
-		keeper_fail(k, ECHILD, "process %d ended while it was built (status %x)", k->leader,
+		keeper_fail(k, 0, "process %d ended while it was built (status %x)", k->leader,
 			    status);
 	if (!(k->flags & CTM_ADOPT_LINGER)) {
 		/* nobody may go on writing: then the output has an end */
@@ -170,10 +227,10 @@ static void leader_ended(struct keeper *k, int status)
 static void leader_changed(struct keeper *k, int status)
 {
 	if (W_CONTINUED(status)) {
-		if (!k->landing)
+		if (!is_landing(k))
 			tell(k, CTM_EV_CONTINUED, 0, 0, NULL, 0);
 	} else if (W_STOPPED(status)) {
-		if (!k->landing)
+		if (!is_landing(k))
 			tell(k, CTM_EV_STOPPED, status >> 8 & 0xff, 0, NULL, 0);
 	} else {
 		leader_ended(k, status);
@@ -202,39 +259,6 @@ static void children(struct keeper *k)
 	while (SYS(read, k->sigfd, info, sizeof(info)) > 0)
 		;
 	reap(k);
-}
-
-/* ---- events ------------------------------------------------------------------------ */
-
-static void event(struct keeper *k, const struct ctm_event *ev)
-{
-	switch (ev->type) {
-	case CTM_EV_WINSIZE:
-		if (k->master >= 0)
-			pty_size(k->master, ev->value >> 16 & 0xffff, ev->value & 0xffff);
-		break;
-	case CTM_EV_TTY_SAVE:
-		terminal_save(k);
-		break;
-	case CTM_EV_TTY_KEEP:
-		terminal_keep(k);
-		break;
-	case CTM_EV_LANDED:
-		k->landing = false;
-		keeper_tell(k, KEEPER_LANDED);
-		break;
-	}
-}
-
-static void events(struct keeper *k)
-{
-	for (;;) {
-		struct ctm_event ev = { .size = sizeof(ev) };
-
-		if (SYS(ioctl, KEEPER_DEVICE_FD, CTM_IOC_EVENT, &ev))
-			return;
-		event(k, &ev);
-	}
 }
 
 /* ---- the loop ------------------------------------------------------------------------ */

@@ -9,6 +9,10 @@
 #include <asm/errno.h>
 #include <linux/prctl.h>
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102	/* 6.13 */
+#endif
+
 /*
  * There may be 65,530 of them, and the hole is small.
  * Late flags are CTM_VMA_*, shifted down.
@@ -143,6 +147,7 @@ void mm_vma(struct restore *r, const struct ctm_rec_vma *rec)
 	area_advise(r, rec, CTM_VMA_WIPEONFORK, MADV_WIPEONFORK);
 	area_advise(r, rec, CTM_VMA_SEQ_READ, MADV_SEQUENTIAL);
 	area_advise(r, rec, CTM_VMA_RAND_READ, MADV_RANDOM);
+	area_advise(r, rec, CTM_VMA_GUARD, MADV_GUARD_INSTALL);
 	/* a hint: a kernel without huge pages does not know it */
 	if (rec->flags & CTM_VMA_NOHUGEPAGE)
 		SYS(madvise, rec->start, rec->end - rec->start, MADV_NOHUGEPAGE);

@@ -324,9 +324,9 @@ static void rec_next(struct restore *r)
 	if (stage < r->stage || (!r->stage && stage != 1) || (stage <= 5 && stage != r->stage + 1) ||
 	    (stage > 5 && r->stage < 5))
 		restore_fail(r, EBADMSG, "image: order of records, type %u", rec->type);
-	if (rec->len < rec_min(rec->type) || rec->len - rec_min(rec->type) < rec_tail(rec))
+	if (rec->len < rec_min(rec->type) || rec->len - rec_min(rec->type) != rec_tail(rec))
 		restore_fail(r, EBADMSG, "image: length of a record of type %u", rec->type);
-	/* what the files before the last one's path need: a NUL may follow it */
+	/* a path at the end of a record gets its NUL */
 	if (q.len < CTM_REC_MAX)
 		((char *)rec)[q.len] = 0;
 }
