@@ -118,7 +118,7 @@ PROGRAMS = [
             "exec {run} xz -T2 -2 --block-size=256KiB -c {shared}/text >/tmp/text.xz.{tag}",
             output="/tmp/text.xz.{tag}"),
     Program("zstd", "compresses programs with two threads, to the shared directory",
-            "exec {run} zstd -q -T2 -B256K -7 {shared}/binary -o {shared}/zst.{tag}",
+            "exec {run} zstd -q -f -T2 -B256K -7 {shared}/binary -o {shared}/zst.{tag}",
             output="{shared}/zst.{tag}"),
     Program("sort", "sorts a text in memory, two threads, into a pipe",
             "exec {run} sort --parallel=2 -S 64M -V {shared}/lines"),
