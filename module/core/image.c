@@ -134,7 +134,9 @@ static int check_task(struct ctm_image_state *st, const void *data, u32 len, con
 	if (t->cwd_len >= CTM_PATH_MAX || t->exe_len >= CTM_PATH_MAX ||
 	    len != sizeof(*t) + t->cwd_len + t->exe_len)
 		return bad(why, "task: paths and length differ");
-	if (!path_ok(t->paths, t->cwd_len) || !path_ok(t->paths + t->cwd_len, t->exe_len))
+	/* no path of the program: the destination does not have it, it comes by content */
+	if (!path_ok(t->paths, t->cwd_len) ||
+	    (t->exe_len && !path_ok(t->paths + t->cwd_len, t->exe_len)))
 		return bad(why, "task: not a path");
 	if (t->pgid > TID_LIMIT || t->umask > 0777 || t->personality & ~0x0ffe00ffu ||
 	    t->oom_score_adj < -1000 || t->oom_score_adj > 1000 || t->dumpable > 2 ||
