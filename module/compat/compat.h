@@ -274,6 +274,7 @@ struct ctm_compat_eventfd {
  * softleaf names came with 6.19.  Between the two their areas cannot be read.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#include <linux/swap.h>
 #include <linux/leafops.h>
 #define ctm_pte_guard(pte)	(pte_is_marker(pte) && softleaf_is_guard_marker(softleaf_from_pte(pte)))
 #else

@@ -298,7 +298,7 @@ static int check_tty(struct ctm_image_state *st, const void *data, u32 len, cons
 	return 0;
 }
 
-#define VMA_FLAGS_KNOWN	(2 * CTM_VMA_CONTENT - 1)
+#define VMA_FLAGS_KNOWN	(2 * CTM_VMA_GUARD - 1)
 
 static int check_vma(struct ctm_image_state *st, const void *data, u32 len, const char **why)
 {

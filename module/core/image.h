@@ -254,6 +254,7 @@ enum ctm_vma_kind {
 #define CTM_VMA_SEQ_READ	(1u << 10)
 #define CTM_VMA_RAND_READ	(1u << 11)
 #define CTM_VMA_CONTENT		(1u << 12)	/* was private file memory, shipped by content: map it anonymous */
+#define CTM_VMA_GUARD		(1u << 13)	/* madvise(MADV_GUARD_INSTALL): part of an area, recorded by itself */
 
 /** struct ctm_rec_vma - one area; areas come in ascending order, not overlapping */
 struct ctm_rec_vma {

@@ -242,7 +242,8 @@ static void explain_areas(struct ctm_explain_ctx *x, const struct ctm_areas *as,
 		if (a->refused)
 			stop_area(x, a, a->refused, buf);
 		else if (a->kind == CTM_VMA_FILE_SHARED && a->vm_flags & VM_MAYWRITE &&
-			 !ctm_is_shmem(a->file) && !ctm_fs_shared(file_inode(a->file)->i_sb))
+			 !ctm_is_shmem(a->file) &&
+			 !ctm_fs_shared(file_user_path(a->file)->dentry->d_sb))
 			stop_area(x, a, "a shared writable mapping", buf);
 		else
 			continue;
@@ -350,23 +351,44 @@ int ctm_capture_mm(struct ctm_capture *c)
 	return ctm_put_buf(c, CTM_REC_MM, struct_size(r, auxv, r->nauxv));
 }
 
+static int put_piece(struct ctm_capture *c, const struct ctm_area *a, u64 start, u64 end, u32 flags)
+{
+	struct ctm_rec_vma r = {
+		.start = start, .end = end, .kind = a->kind, .prot = a->prot,
+		.flags = a->flags | flags, .id = a->id, .pkey = a->pkey,
+		.off = a->id ? a->off + (start - a->start) : 0,
+	};
+
+	return start < end ? ctm_put(c, CTM_REC_VMA, &r, sizeof(r)) : 0;
+}
+
+/* an area in which guards may stand, piece by piece: the kernel joins them again */
+static int put_area(struct ctm_capture *c, const struct ctm_area *a)
+{
+	struct mm_struct *mm = ctm_state(c)->areas.mm;
+	u64 at = a->start, guard, len;
+	int err;
+
+	if (!(a->vm_flags & VM_MAYBE_GUARD))
+		return put_piece(c, a, a->start, a->end, 0);
+	do {
+		guard = ctm_next_guard(mm, at, a->end, &len);
+		err = put_piece(c, a, at, guard, 0);
+		if (!err)
+			err = put_piece(c, a, guard, guard + len, CTM_VMA_GUARD);
+		at = guard + len;
+	} while (!err && at < a->end);
+	return err;
+}
+
 int ctm_capture_vmas(struct ctm_capture *c)
 {
 	const struct ctm_areas *as = &ctm_state(c)->areas;
 	unsigned int i;
 	int err = 0;
 
-	for (i = 0; !err && i < as->n; i++) {
-		const struct ctm_area *a = &as->a[i];
-		struct ctm_rec_vma r = {
-			.start = a->start, .end = a->end, .kind = a->kind, .prot = a->prot,
-			.flags = a->flags, .id = a->id, .pkey = a->pkey,
-			.off = a->id ? a->off : 0,
-		};
-
-		if (a->vdso || a->vvar)
-			continue;
-		err = ctm_put(c, CTM_REC_VMA, &r, sizeof(r));
-	}
+	for (i = 0; !err && i < as->n; i++)
+		if (!as->a[i].vdso && !as->a[i].vvar)
+			err = put_area(c, &as->a[i]);
 	return err;
 }

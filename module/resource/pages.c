@@ -38,16 +38,25 @@ struct batch {
 /* the next address whose entry of that level is another one */
 #define next_of(addr, SIZE)	(((addr) & ~((u64)(SIZE) - 1)) + (SIZE))
 
+/* enum looked_for - guards are part of the layout (mm.c), not of the contents */
+enum looked_for { CONTENTS, GUARDS };
+
+static bool is_looked_for(pte_t pte, enum looked_for what)
+{
+	return what == GUARDS ? ctm_pte_guard(pte) : !pte_none(pte) && !ctm_pte_guard(pte);
+}
+
 /*
- * The first address from @addr on that may hold a page, and in @run how many
- * entries follow that may as well, up to @max and the end of their table.
- * Returns @end or more when there is none.
+ * The first address from @addr on that may hold what is looked for, and in @run
+ * how many entries follow that may as well, up to @max and the end of their
+ * table.  With *run still 0, where to go on.
  *
  * As get_user_pages_fast() does: with interrupts off, no page table that can
  * still be reached is freed.  The process does not run, so that entries go (are
  * swapped out, migrated) but do not come.
  */
-static u64 find_present(struct mm_struct *mm, u64 addr, u64 end, unsigned int max, unsigned int *run)
+static u64 find_run(struct mm_struct *mm, u64 addr, u64 end, unsigned int max,
+		    enum looked_for what, unsigned int *run)
 {
 	pgd_t *pgd = pgd_offset(mm, addr);
 	p4d_t *p4d;
@@ -75,29 +84,44 @@ static u64 find_present(struct mm_struct *mm, u64 addr, u64 end, unsigned int ma
 	if (pmd_leaf(pmdv) || !pmd_present(pmdv))
 		goto huge;
 	pte = (pte_t *)pmd_page_vaddr(pmdv) + pte_index(addr);
-	while (addr < last && pte_none(READ_ONCE(*pte))) {
+	while (addr < last && !is_looked_for(READ_ONCE(*pte), what)) {
 		addr += PAGE_SIZE;
 		pte++;
 	}
 	last = min(last, addr + ((u64)max << PAGE_SHIFT));
-	for (; addr + ((u64)*run << PAGE_SHIFT) < last && !pte_none(READ_ONCE(*pte)); pte++)
+	for (; addr + ((u64)*run << PAGE_SHIFT) < last && is_looked_for(READ_ONCE(*pte), what); pte++)
 		++*run;
 	return addr;
 huge:					/* or on its way from or to a huge page */
+	if (what == GUARDS)
+		return last;
 	*run = min_t(u64, max, (last - addr) >> PAGE_SHIFT);
 	return addr;
 }
 
-static u64 next_present(struct mm_struct *mm, u64 addr, u64 end, unsigned int max, unsigned int *run)
+static u64 next_run(struct mm_struct *mm, u64 addr, u64 end, unsigned int max,
+		    enum looked_for what, unsigned int *run)
 {
 	unsigned long flags;
 
-	*run = 0;				/* find_present() counts from there */
+	*run = 0;
 	while (addr < end && !*run) {
 		local_irq_save(flags);
-		addr = find_present(mm, addr, end, max, run);
+		addr = find_run(mm, addr, end, max, what, run);
 		local_irq_restore(flags);
 	}
+	return min(addr, end);
+}
+
+/** ctm_next_guard() - the next guard region (MADV_GUARD_INSTALL) from @addr on; @end when there is none */
+u64 ctm_next_guard(struct mm_struct *mm, u64 addr, u64 end, u64 *len)
+{
+	unsigned int run;
+
+	mmap_read_lock(mm);
+	addr = next_run(mm, addr, end, CTM_PAGES_MAX, GUARDS, &run);
+	mmap_read_unlock(mm);
+	*len = (u64)run << PAGE_SHIFT;
 	return addr;
 }
 
@@ -223,7 +247,7 @@ static int collect(struct batch *b, const struct ctm_area *a, u64 *addr, u64 end
 	while (!err && *addr < end && b->n < CTM_PAGES_MAX) {
 		run = min_t(u64, CTM_PAGES_MAX - b->n, (end - *addr) >> PAGE_SHIFT);
 		if (!by_content(a))
-			*addr = next_present(b->mm, *addr, end, run, &run);
+			*addr = next_run(b->mm, *addr, end, run, CONTENTS, &run);
 		if (*addr >= end)
 			break;
 		err = take(b, addr, run, copied_only);

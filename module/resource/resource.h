@@ -52,6 +52,7 @@ int ctm_capture_mm(struct ctm_capture *c);
 int ctm_capture_vmas(struct ctm_capture *c);
 
 /* ---- pages.c ---- */
+u64 ctm_next_guard(struct mm_struct *mm, u64 addr, u64 end, u64 *len);
 int ctm_capture_pages(struct ctm_capture *c);
 
 /* ---- files.c: open file descriptions and who refers to them ---- */

@@ -242,7 +242,7 @@ static void memory(void)
 	V(0, kind, 0);
 	V(0, kind, 4);
 	V(0, prot, 8);
-	V(0, flags, CTM_VMA_CONTENT << 1);
+	V(0, flags, CTM_VMA_GUARD << 1);
 	V(0, flags, CTM_VMA_GROWSDOWN);
 	V(0, id, 0);
 	V(0, id, 13);

@@ -28,6 +28,7 @@ struct area {
 	__u8 huge : 1;
 	__u8 mergeable : 1;
 	__u8 pkey : 4;
+	__u8 guard : 1;
 };
 _Static_assert(sizeof(struct area) == 16, "area");
 
@@ -108,6 +109,7 @@ static void area_add(struct restore *r, const struct ctm_rec_vma *rec)
 	a->huge = !!(rec->flags & CTM_VMA_HUGEPAGE);
 	a->mergeable = !!(rec->flags & CTM_VMA_MERGEABLE);
 	a->pkey = rec->pkey;
+	a->guard = !!(rec->flags & CTM_VMA_GUARD);
 }
 
 static void area_advise(struct restore *r, const struct ctm_rec_vma *rec, __u32 flag, int advice)
@@ -115,6 +117,16 @@ static void area_advise(struct restore *r, const struct ctm_rec_vma *rec, __u32 
 	if (rec->flags & flag)
 		restore_must(r, SYS(madvise, rec->start, rec->end - rec->start, advice),
 			     "memory at %llx: madvise %d", rec->start, advice);
+}
+
+/* A kernel without guards (before 6.13) gives the same signal for memory without access. */
+static void guard_install(struct restore *r, const struct ctm_rec_vma *rec)
+{
+	__u64 len = rec->end - rec->start;
+
+	if (SYS(madvise, rec->start, len, MADV_GUARD_INSTALL))
+		restore_must(r, SYS(mprotect, rec->start, len, PROT_NONE), "memory at %llx: guard",
+			     rec->start);
 }
 
 static bool vma_is_sane(const struct ctm_rec_vma *v)
@@ -151,6 +163,8 @@ void mm_vma(struct restore *r, const struct ctm_rec_vma *rec)
 	/* a hint: a kernel without huge pages does not know it */
 	if (rec->flags & CTM_VMA_NOHUGEPAGE)
 		SYS(madvise, rec->start, rec->end - rec->start, MADV_NOHUGEPAGE);
+	if (rec->flags & CTM_VMA_GUARD)
+		guard_install(r, rec);
 	area_add(r, rec);
 }
 
@@ -248,7 +262,7 @@ static void area_close(struct restore *r, const struct area *a)
 		return;
 	ret = SYS(mlock2, a->start, area_len(a), a->onfault ? MLOCK_ONFAULT : 0);
 	/* marked all the same: what cannot be touched cannot be filled */
-	if (ret != -ENOMEM || (a->prot & PROT_READ))
+	if (ret != -ENOMEM || (!a->guard && a->prot & PROT_READ))
 		restore_must(r, ret, "memory at %llx: mlock", a->start);
 }
 
