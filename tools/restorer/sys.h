@@ -26,6 +26,9 @@
 #ifndef PR_TIMER_CREATE_RESTORE_IDS
 #define PR_TIMER_CREATE_RESTORE_IDS	77
 #endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL		102
+#endif
 
 struct sys_pollfd {
 	int fd;
