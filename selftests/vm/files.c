@@ -130,12 +130,15 @@ static void check_flags(int log, int dup_a, int dup_b, int dir_fd)
 /* A directory goes on where its reading stood. */
 static void check_directory(DIR *d, unsigned int seen)
 {
+	unsigned int all = 0;
+
 	while (readdir(d))
 		seen++;
 	rewinddir(d);
 	while (readdir(d))
-		seen--;
-	VERIFY(seen == 0);
+		all++;
+	if (seen != all)
+		fail("a directory of %u entries gave %u", all, seen);
 }
 
 int main(int argc, char **argv)

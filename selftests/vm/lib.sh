@@ -78,6 +78,15 @@ log_clean() {
 
 : >"$work/logs"
 
+# What a failed test has left behind is not to disturb the next.
+sweep() {
+	local g
+
+	for g in $(ctl n1 ps -j 2>/dev/null | sed -n 's/.*"gpid": *"\([^"]*\)".*/\1/p'); do
+		ctl n1 kill -s KILL "$g"
+	done >/dev/null 2>&1
+}
+
 # try NAME COMMAND...
 try() {
 	local name=$1 begin=$SECONDS status=0
@@ -93,6 +102,7 @@ try() {
 		failed=$((failed + 1))
 		sed 's/^/# /' "$work/log"
 		echo "not ok $count $name"
+		sweep
 		;;
 	esac
 	((SECONDS - begin < 30)) || echo "# $name took $((SECONDS - begin)) s"

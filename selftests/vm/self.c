@@ -17,10 +17,14 @@ static void move(int fd, const char *node)
 	struct ctm_migrate m = { .size = sizeof(m) };
 	char host[65] = "";
 	uint64_t live[4] = { 1, 2, 3, 4 }, sum;
+	int tries = 500, err;
 
 	strncpy(m.node, node, sizeof(m.node) - 1);
 	asm volatile("" : "+m"(live));
-	if (ioctl(fd, CTM_IOC_MIGRATE, &m)) {
+	/* busy: its last journey is not quite over */
+	while ((err = ioctl(fd, CTM_IOC_MIGRATE, &m)) && errno == EBUSY && tries--)
+		pause_ms(10);
+	if (err) {
 		fail("to %s: %s: %s", node, strerror(errno), m.reason);
 		return;
 	}
