@@ -289,6 +289,8 @@ static bool flags_known(const struct call *c, __u32 flags)
 	switch (c->nr) {
 	case CTM_IOC_WAIT:
 		return !(flags & ~CTM_WAIT_NOHANG);
+	case CTM_IOC_SIGNAL:
+		return !(flags & ~CTM_SIGNAL_GROUP);
 	case CTM_IOC_ADOPT:
 		return !(flags & ~(CTM_ADOPT_TTY | CTM_ADOPT_PIN | CTM_ADOPT_LINGER));
 	default:

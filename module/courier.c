@@ -129,7 +129,7 @@ int ctm_route_pass(enum ctm_call_type type, const void *req, size_t req_len, voi
 struct signal_call {
 	struct ctm_route route;
 	__u32 sig;
-	__u32 pad;
+	__u32 flags;		/* CTM_SIGNAL_GROUP */
 };
 
 /* kill(2)'s rule, by the sender's uid */
@@ -149,7 +149,24 @@ static int may_signal(struct task_struct *t, const struct ctm_caller *by, int si
 	return err;
 }
 
-static int signal_here(struct ctm_process *p, const struct ctm_caller *by, int sig)
+static int send(struct task_struct *leader, int sig, u32 flags)
+{
+	struct pid *group;
+	int err;
+
+	if (!(flags & CTM_SIGNAL_GROUP))
+		return kill_pid(task_pid(leader), sig, 1);
+	rcu_read_lock();
+	group = get_pid(task_pgrp(leader));
+	rcu_read_unlock();
+	if (!group)
+		return -ESRCH;		/* it is being reaped */
+	err = kill_pgrp(group, sig, 1);
+	put_pid(group);
+	return err;
+}
+
+static int signal_here(struct ctm_process *p, const struct ctm_caller *by, int sig, u32 flags)
 {
 	struct task_struct *leader;
 	int err;
@@ -161,7 +178,7 @@ static int signal_here(struct ctm_process *p, const struct ctm_caller *by, int s
 		return -ESRCH;
 	err = may_signal(leader, by, sig);
 	if (!err && sig)
-		err = kill_pid(task_pid(leader), sig, 1);
+		err = send(leader, sig, flags);
 	put_task_struct(leader);
 	if (!err)
 		ctm_count(CTM_CNT_SIGNALS);
@@ -174,20 +191,22 @@ static int serve_signal(u32 from, const void *req, size_t len, void *resp, size_
 	struct ctm_process *p;
 	int err;
 
-	if (len != sizeof(*c) || c->sig > _NSIG)
+	if (len != sizeof(*c) || c->sig > _NSIG || c->flags & ~CTM_SIGNAL_GROUP)
 		return -EBADMSG;
 	err = ctm_route_pass(CTM_CALL_SIGNAL, req, len, resp, resp_len, &p, CTM_ROUTE_MS);
 	if (err != 1)
 		return err;
 	*resp_len = 0;
-	err = signal_here(p, &c->route.by, c->sig);
+	err = signal_here(p, &c->route.by, c->sig, c->flags);
 	ctm_process_put(p);
 	return err;
 }
 
 int ctm_signal(struct ctm_signal *arg)
 {
-	struct signal_call c = { .route.gpid = arg->gpid, .sig = arg->sig };
+	struct signal_call c = {
+		.route.gpid = arg->gpid, .sig = arg->sig, .flags = arg->flags,
+	};
 	unsigned int timeout = arg->timeout_ms ?: SIGNAL_MS;
 	char name[CTM_NAME_MAX];
 	size_t none = 0;
@@ -363,7 +382,7 @@ static int target_here(struct ctm_process *p, unsigned int nr, char *why)
 	if (p->ended)
 		return -ESRCH;
 	if (nr == CTM_IOC_DESTROY)
-		return signal_here(p, &(struct ctm_caller){ .flags = CTM_CALLER_KILL }, SIGKILL);
+		return signal_here(p, &(struct ctm_caller){ .flags = CTM_CALLER_KILL }, SIGKILL, 0);
 	if (!mutex_trylock(&p->journey)) {
 		strscpy(why, "a journey of it is under way", CTM_REASON_MAX);
 		return -EBUSY;

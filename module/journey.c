@@ -837,6 +837,7 @@ found:
 static struct journey *journey_new(struct ctm_process *p, const struct ctm_caller *by)
 {
 	struct journey *j;
+	int err = -ENOMEM;
 
 	if (atomic_inc_return(&journeys) > JOURNEYS_MAX) {
 		atomic_dec(&journeys);
@@ -867,10 +868,12 @@ static struct journey *journey_new(struct ctm_process *p, const struct ctm_calle
 	j->cap.sink = &j->sink;
 	j->cap.leader = j->leader;
 	j->cap.why = j->why;
-	if (j->result && j->cap.buf && j->pending && j->commit && j->leader)
+	if (!j->leader)
+		err = -ESRCH;		/* it left or ended this moment */
+	else if (j->result && j->cap.buf && j->pending && j->commit)
 		return j;
 	journey_put(j);
-	return ERR_PTR(-ENOMEM);
+	return ERR_PTR(err);
 }
 
 /* one journey at a time; an arrival that the source has not released yet is one */
