@@ -433,6 +433,11 @@ static const struct file_operations fops = {
 	.poll		= ctm_poll,
 };
 
+bool ctm_chardev_plain(const struct file *f)
+{
+	return f->f_op == &fops && role_of(f->private_data) == ROLE_NONE;
+}
+
 static struct miscdevice device = {
 	.minor	= MISC_DYNAMIC_MINOR,
 	.name	= "continuum",

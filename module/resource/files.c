@@ -17,7 +17,6 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/major.h>
-#include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/pipe_fs_i.h>
@@ -26,6 +25,7 @@
 #include <linux/slab.h>
 #include <linux/tty.h>
 
+#include "../chardev.h"
 #include "../compat/compat.h"
 #include "../rfile.h"
 #include "resource.h"
@@ -282,7 +282,7 @@ static void classify_chr(struct ctm_files *t, struct ctm_open *o)
 
 	if (is_own_tty(t, o->file))
 		o->kind = CTM_FILE_TTY;
-	else if (is_mem_device(dev) || o->file->f_op->owner == THIS_MODULE)
+	else if (is_mem_device(dev) || ctm_chardev_plain(o->file))
 		o->kind = CTM_FILE_PATH;
 	else if (tty_of(o->file))
 		stay_home(t, o, "a terminal");

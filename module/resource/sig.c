@@ -42,8 +42,10 @@ struct sighand_struct *ctm_lock_sighand(struct task_struct *t, unsigned long *fl
 		 * not back to the allocator: lock it, then see whose it is.
 		 */
 		spin_lock_irqsave(&h->siglock, *flags);
-		if (h == rcu_access_pointer(t->sighand))
+		if (h == rcu_access_pointer(t->sighand)) {
+			__release(&h->siglock);	/* for sparse; ctm_unlock_sighand() takes it back */
 			break;
+		}
 		spin_unlock_irqrestore(&h->siglock, *flags);
 	}
 	rcu_read_unlock();
@@ -52,6 +54,7 @@ struct sighand_struct *ctm_lock_sighand(struct task_struct *t, unsigned long *fl
 
 void ctm_unlock_sighand(struct sighand_struct *h, unsigned long *flags)
 {
+	__acquire(&h->siglock);
 	spin_unlock_irqrestore(&h->siglock, *flags);
 }
 
