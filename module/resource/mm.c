@@ -71,6 +71,10 @@ static void judge_file(struct ctm_area *a, struct vm_area_struct *vma)
 
 	a->file = get_file(vma->vm_file);
 	a->off = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	if (!strcmp(inode->i_sb->s_type->name, "aio")) {
+		a->refused = "asynchronous I/O (io_setup)";
+		return;
+	}
 	if (!S_ISREG(inode->i_mode)) {
 		a->refused = "memory of a device";
 		return;
