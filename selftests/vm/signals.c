@@ -77,6 +77,8 @@ static void *suspend_thread(void *arg)
 	pthread_sigmask(SIG_BLOCK, NULL, &after);
 	VERIFY(sigismember(&after, SIGUSR2) && sigismember(&after, SIGHUP) &&
 	       !sigismember(&after, SIGINT));
+	sigpending(&after);			/* this thread's own, by pthread_kill() */
+	VERIFY(sigismember(&after, SIGHUP));
 	return arg;
 }
 
@@ -160,6 +162,7 @@ int main(int argc, char **argv)
 		queue(0, SIGRTMIN + 1, 100 + i);
 	}
 	pthread_kill(main_thread, SIGHUP);
+	pthread_kill(suspender, SIGHUP);
 	work_ready();
 	while (working()) {
 		pthread_kill(main_thread, SIGRTMAX);

@@ -352,8 +352,9 @@ static void stage_enter(struct restore *r, unsigned int stage)
 	if (r->stage < 15 && stage >= 15) {	/* memory is whole */
 		mm_finish(r);
 		files_finish(r);
-		threads_start(r);
 	}
+	if (r->stage < 16 && stage >= 16)	/* and what each thread has is known */
+		threads_start(r);
 	r->stage = stage;
 }
 

@@ -80,6 +80,8 @@ struct restore {
 	__u64 stop_able;	/* stop signals with their default action, unblocked */
 	struct ctm_rec_posix_timer *timers;
 	unsigned int ntimers;
+	struct ctm_rec_pending *pending;	/* of single threads: each queues its own */
+	unsigned int npending;
 
 	unsigned int nthreads;	/* THREAD records seen */
 	bool threads_run;
@@ -141,6 +143,7 @@ void files_arm(struct restore *r);		/* timerfds */
 /* sig.c */
 void sig_actions(struct restore *r, const struct ctm_rec_sighand *rec);
 void sig_pending(struct restore *r, const struct ctm_rec_pending *rec);
+void sig_pending_own(struct restore *r, __u32 tid);	/* by thread @tid */
 void sig_stop(struct restore *r);
 
 /* timers.c */

@@ -35,13 +35,29 @@ void sig_pending(struct restore *r, const struct ctm_rec_pending *rec)
 		r->task->stopped = SIGSTOP;
 		return;
 	}
-	if (rec->tid)
-		restore_must(r, SYS(rt_tgsigqueueinfo, r->head.leader, rec->tid, rec->signo,
-				    rec->siginfo),
-			     "pending signal %u of thread %u", rec->signo, rec->tid);
-	else
-		restore_must(r, SYS(rt_sigqueueinfo, r->head.leader, rec->signo, rec->siginfo),
-			     "pending signal %u", rec->signo);
+	if (rec->tid) {
+		struct ctm_rec_pending *own = restore_grow(r, sizeof(*own));
+
+		if (!r->npending++)
+			r->pending = own;
+		*own = *rec;
+		return;
+	}
+	restore_must(r, SYS(rt_sigqueueinfo, r->head.leader, rec->signo, rec->siginfo),
+		     "pending signal %u", rec->signo);
+}
+
+/* Only the thread itself may say that tgkill() or the kernel sent it. */
+void sig_pending_own(struct restore *r, __u32 tid)
+{
+	for (unsigned int i = 0; i < r->npending; i++) {
+		const struct ctm_rec_pending *rec = &r->pending[i];
+
+		if (rec->tid == tid)
+			restore_must(r, SYS(rt_tgsigqueueinfo, r->head.leader, tid, rec->signo,
+					    rec->siginfo),
+				     "pending signal %u of thread %u", rec->signo, tid);
+	}
 }
 
 /*

@@ -188,6 +188,7 @@ static void thread_run(void *arg)
 	struct restore *r = s->r;
 
 	thread_settle(r, &s->rec);
+	sig_pending_own(r, s->rec.tid);
 	thread_drop(r, &s->rec);
 	__atomic_add_fetch(&r->threads_done, 1, __ATOMIC_SEQ_CST);
 	SYS(futex, &r->threads_done, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
@@ -225,6 +226,7 @@ void threads_finish(struct restore *r)
 	while ((done = __atomic_load_n(&r->threads_done, __ATOMIC_SEQ_CST)) < r->nthreads - 1)
 		SYS(futex, &r->threads_done, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, done, 0, 0, 0);
 	thread_settle(r, &s->rec);
+	sig_pending_own(r, s->rec.tid);
 	timers_arm(r);
 	files_arm(r);
 	thread_drop(r, &s->rec);
