@@ -327,6 +327,8 @@ def member(t, victim):
     @t.test("an old hello alone changes nothing")
     def _():
         old = Mallory(victim)
+        m.send(m.datagram(m.card(load=12345)))  # still there, however slow this computer is
+        time.sleep(0.2)
         s, _, status = old.ask(old.hello())     # another boot id, and no proof
         s.close()
         p = victim.peer("mallory")
