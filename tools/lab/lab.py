@@ -125,12 +125,17 @@ class Lab:
 
     def complaints(self, node):
         """Lines of the kernel log that no healthy kernel writes."""
-        text = self.run(node, "dmesg").stdout
+        done = self.run(node, "dmesg", check=False)
+        if done.returncode:
+            return [done.stderr.strip()]
         return re.findall(r"^.*(?:WARNING:|BUG:|Oops|Call Trace|lockup|hung_task|blocked for more"
-                          r"|general protection|refcount_t).*$", text, re.M)
+                          r"|general protection|refcount_t).*$", done.stdout, re.M)
 
     def keep_kernel_logs(self):
-        """For who wants to know why: the console, and all that the kernel said."""
+        """For who wants to know why: what became of the nodes, what they said."""
+        status = subprocess.run(self.command("status"), stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, check=False)
+        (self.log / "status").write_bytes(status.stdout)
         for node in self.nodes:
             for name, command in (("console", self.command("console", node)),
                                   ("dmesg", self.exec(node, "dmesg"))):
