@@ -74,6 +74,20 @@ log_clean() {
 	return 1
 }
 
+# Nodes that went down without being told to: shown, and started again.
+nodes_up() {
+	local n status=0
+
+	for n in "${NODES[@]}"; do
+		! on "$n" true >/dev/null 2>&1 || continue
+		status=1
+		echo "$n went down; the end of its console:"
+		lab console "$n" | tail -n 60
+		lab boot "$n"
+	done
+	return $status
+}
+
 # ---- tests ----
 
 : >"$work/logs"
@@ -94,6 +108,7 @@ try() {
 
 	count=$((count + 1))
 	("$@") >"$work/log" 2>&1 </dev/null || status=$?
+	nodes_up >>"$work/log" 2>&1 || status=1
 	log_clean >>"$work/log" || status=1
 	case $status in
 	0) echo "ok $count $name" ;;
