@@ -8,7 +8,8 @@
  *
  * A stop of this kind shows in a few system calls, which answer EINTR to any
  * interruption.  While its caller is frozen such an answer is turned into a
- * restart, so that neither a move nor an aborted one is seen.
+ * restart, with the time that is left (waits.c), so that neither a move nor an
+ * aborted one is seen.
  */
 #include <linux/cgroup.h>
 #include <linux/delay.h>
@@ -20,10 +21,10 @@
 #include <linux/slab.h>
 #include <asm/ptrace.h>
 #include <asm/syscall.h>
-#include <asm/unistd.h>
 #include <asm/vdso.h>
 
 #include "capture.h"
+#include "waits.h"
 
 /* how often a freeze is repeated because a thread stood where it cannot stay */
 #define SETTLE_TRIES	20
@@ -95,33 +96,9 @@ static int wait_frozen(struct ctm_process *p, ktime_t deadline, char *why)
 }
 
 /*
- * Calls that answer EINTR to any interruption, have done nothing when they do,
- * and may be made again: -ERESTARTNOHAND makes them so, and lets a signal that
- * has a handler still answer EINTR.  Not connect, close and their kind.
+ * Calls that answered EINTR are made again; a signal that has a handler still lets
+ * them answer it.  Nobody else looks at the registers of a task that is frozen.
  */
-static bool restarts(int nr)
-{
-	switch (nr) {
-	case __NR_read: case __NR_readv: case __NR_write: case __NR_writev:
-	case __NR_recvfrom: case __NR_recvmsg: case __NR_recvmmsg:
-	case __NR_sendto: case __NR_sendmsg: case __NR_sendmmsg:
-	case __NR_accept: case __NR_accept4:
-	case __NR_epoll_wait: case __NR_epoll_pwait:
-#ifdef __NR_epoll_pwait2
-	case __NR_epoll_pwait2:
-#endif
-	case __NR_rt_sigtimedwait:
-	case __NR_semop: case __NR_semtimedop:
-	case __NR_io_getevents:
-#ifdef __NR_io_pgetevents
-	case __NR_io_pgetevents:
-#endif
-		return true;
-	}
-	return false;
-}
-
-/* only while frozen: nobody else looks at these registers */
 static void hide_interrupts(struct ctm_process *p)
 {
 	struct task_struct *g, *t;
@@ -129,11 +106,11 @@ static void hide_interrupts(struct ctm_process *p)
 
 	rcu_read_lock();
 	for_each_process_thread(g, t) {
-		if (!in_capsule(t, p) || !live(t))
+		if (!in_capsule(t, p) || !live(t) || !t->frozen || smp_load_acquire(&t->on_cpu))
 			continue;
 		regs = task_pt_regs(t);
 		if (user_64bit_mode(regs) && (long)regs->ax == -EINTR &&
-		    (long)regs->orig_ax >= 0 && restarts(regs->orig_ax))
+		    ctm_call_repeats((u32)regs->orig_ax))
 			regs->ax = -ERESTARTNOHAND;
 	}
 	rcu_read_unlock();
@@ -178,8 +155,12 @@ static bool settled(struct ctm_process *p)
 static void release(struct ctm_process *p)
 {
 	char home[CTM_NAME_MAX];
-	int err = freezer_write(p, "0");
+	int err;
 
+	ctm_waits_go_on(p->waits);
+	ctm_waits_free(p->waits);
+	p->waits = NULL;
+	err = freezer_write(p, "0");
 	if (err) {
 		ctm_peer_name(CTM_GPID_NODE(p->gpid), home);
 		pr_err("continuum: process %s.%u: cannot be thawed: error %d\n", home,
@@ -199,8 +180,12 @@ int ctm_freeze(struct ctm_process *p, unsigned int timeout_ms, char *why)
 		return 0;
 	}
 	for (tries = 1; ; tries++) {
+		p->waits = ctm_waits_find(p);
 		err = freezer_write(p, "1");
 		if (err) {
+			ctm_waits_settle(p->waits);
+			ctm_waits_free(p->waits);
+			p->waits = NULL;
 			snprintf(why, CTM_REASON_MAX, "the freezer answers error %d", err);
 			return err;
 		}
@@ -208,6 +193,7 @@ int ctm_freeze(struct ctm_process *p, unsigned int timeout_ms, char *why)
 		if (err)
 			goto err_thaw;
 		hide_interrupts(p);
+		ctm_waits_settle(p->waits);
 		/* Not being settled stops a move, not a suspend: capture looks again. */
 		if (settled(p) || tries == SETTLE_TRIES || ktime_after(ktime_get(), deadline))
 			break;
@@ -218,6 +204,7 @@ int ctm_freeze(struct ctm_process *p, unsigned int timeout_ms, char *why)
 	return 0;
 err_thaw:
 	hide_interrupts(p);
+	ctm_waits_settle(p->waits);
 	release(p);
 	return err;
 }

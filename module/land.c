@@ -29,6 +29,7 @@
 #include "netlink.h"
 #include "rfile.h"
 #include "term.h"
+#include "waits.h"
 
 #define IO_MS		15000
 #define POLL_MS		200
@@ -50,6 +51,8 @@ struct ctm_landing {
 	unsigned int gone;		/* threads that left it after GO */
 	bool end_read;
 	bool built;
+	bool queueing;			/* the leader still queues the signals of the COMMIT */
+	unsigned int queued;		/* how many of them it was given; the leader's alone */
 	bool closed;			/* the keeper's file is */
 	struct pid *leader;		/* of the restored process, seen in the last wait */
 
@@ -440,7 +443,7 @@ static void set_regs(const struct ctm_regs *r)
 	to->ip = r->ip;
 	to->sp = r->sp;
 	to->flags = (to->flags & ~USER_FLAGS) | (r->flags & USER_FLAGS);
-	to->orig_ax = -1;		/* not in a system call: nothing to restart */
+	to->orig_ax = r->orig_ax;
 }
 
 /* ns from now until @deadline of a clock, as this process sees it */
@@ -460,7 +463,28 @@ static s64 time_left(u32 clock, s64 deadline)
 	default:
 		now = ktime_get_ns() + mono;
 	}
-	return max_t(s64, deadline - now, 1);
+	return deadline - now;
+}
+
+static u64 *timeout_reg(struct ctm_regs *r, enum ctm_timeout_reg reg)
+{
+	switch (reg) {
+	case CTM_TIMEOUT_DX:
+		return (u64 *)&r->dx;
+	case CTM_TIMEOUT_R10:
+		return (u64 *)&r->r10;
+	default:
+		return (u64 *)&r->r8;
+	}
+}
+
+/* nanosleep says what is left when a handler ends it, or would have: as the kernel does */
+static void tell_rest(const struct ctm_land_thread *t, const struct __kernel_timespec *left)
+{
+	u64 to = t->regs.orig_ax == __NR_nanosleep ? t->regs.si : t->regs.r10;
+
+	if (to && copy_to_user((void __user *)to, left, sizeof(*left)))
+		return;			/* it would answer EFAULT: as good as the program's own doing */
 }
 
 /*
@@ -473,18 +497,27 @@ static int rewrite_timeout(struct ctm_land_thread *t)
 	s64 left = time_left(t->restart_clock, t->deadline_ns);
 	struct __kernel_timespec ts;
 	u64 at = (t->regs.sp - 128 - sizeof(ts)) & ~15ull;
+	const struct ctm_timeout *to;
 
+	if (t->restart == CTM_RESTART_CALL) {
+		to = ctm_call_timeout(t->regs.orig_ax);
+		return to ? ctm_timeout_set(current, to, timeout_reg(&t->regs, to->reg),
+					    t->regs.sp, left) : -EINVAL;
+	}
+	left = max_t(s64, left, 1);
 	if (t->restart == CTM_RESTART_POLL) {
 		t->regs.dx = min_t(u64, DIV_ROUND_UP_ULL(left, NSEC_PER_MSEC), INT_MAX);
 		return 0;
 	}
 	ts.tv_sec = div_s64_rem(left, NSEC_PER_SEC, &(s32){ 0 });
 	ts.tv_nsec = left - ts.tv_sec * NSEC_PER_SEC;
+	if (t->restart == CTM_RESTART_NANOSLEEP)
+		tell_rest(t, &ts);
 	if (copy_to_user((void __user *)at, &ts, sizeof(ts)))
 		return -EFAULT;
 	if (t->restart == CTM_RESTART_FUTEX)
 		t->regs.r10 = at;
-	else if (t->regs.ax == __NR_nanosleep)
+	else if (t->regs.orig_ax == __NR_nanosleep)
 		t->regs.di = at;
 	else
 		t->regs.dx = at;
@@ -506,17 +539,85 @@ static void leave_restorer(struct ctm_landing *l, struct file *file)
 		close_fd(fd - 1);
 }
 
+static sigset_t signal_set(u64 bits)
+{
+	sigset_t set;
+
+	BUILD_BUG_ON(sizeof(set) != sizeof(bits));
+	memcpy(&set, &bits, sizeof(set));
+	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	return set;
+}
+
+static void set_mask(const struct ctm_land_thread *t)
+{
+	bool waits = t->flags & CTM_LAND_WAITMASK;
+	sigset_t mask = signal_set(waits ? t->waitmask : t->sigmask);
+
+	if (waits) {
+		current->saved_sigmask = signal_set(t->sigmask);
+		set_restore_sigmask();
+	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
+/* those of the COMMIT that were sent to this thread alone */
+static void queue_own(struct ctm_landing *l)
+{
+	unsigned int i, n = le32_to_cpu(l->commit->npending);
+	pid_t tid = task_pid_vnr(current);
+	struct kernel_siginfo info;
+
+	for (i = 0; i < n; i++) {
+		const struct ctm_rec_pending *v = &l->commit->pending[i];
+
+		if (v->tid != tid || v->signo == SIGSTOP)
+			continue;
+		memcpy(&info, v->siginfo, sizeof(info));
+		if (send_sig_info(v->signo, &info, current))
+			send_sig(v->signo, current, 1);	/* no room for its siginfo */
+	}
+}
+
+/*
+ * The next signal to the whole process for the leader to queue, 0: no more.  Only
+ * the process itself may say who sent a signal; of what it could not queue at
+ * least the bare signal is.
+ */
+static int next_shared(struct ctm_landing *l)
+{
+	unsigned int n = le32_to_cpu(l->commit->npending);
+	const struct ctm_rec_pending *v = l->commit->pending;
+	void __user *to = (void __user *)(task_pt_regs(current)->sp - CTM_SEEK_SIGINFO);
+
+	if (l->queued && !sigismember(&current->signal->shared_pending.signal, v[l->queued - 1].signo))
+		kill_pid(l->leader, v[l->queued - 1].signo, 1);
+	while (l->queued < n) {
+		const struct ctm_rec_pending *next = &v[l->queued++];
+
+		if (next->tid || next->signo == SIGSTOP)
+			continue;
+		if (!copy_to_user(to, next->siginfo, sizeof(next->siginfo)))
+			return next->signo;
+		kill_pid(l->leader, next->signo, 1);
+	}
+	WRITE_ONCE(l->queueing, false);
+	wake_up_all(&l->wait);
+	return 0;
+}
+
 static loff_t go(struct ctm_landing *l, struct file *file, struct ctm_land_thread *t)
 {
-	sigset_t mask;
 	bool last;
 
+	queue_own(l);
 	if (t->restart != CTM_RESTART_NONE && rewrite_timeout(t))
 		t->restart = CTM_RESTART_NONE;	/* no stack there: the time begins anew */
 	set_regs(&t->regs);
-	memcpy(&mask, &t->sigmask, sizeof(t->sigmask));
-	sigdelsetmask(&mask, sigmask(SIGKILL) | sigmask(SIGSTOP));
-	sigprocmask(SIG_SETMASK, &mask, NULL);
+	set_mask(t);
+	/* the kernel looks at an interrupted call only on the way of a signal */
+	if ((s64)t->regs.orig_ax >= 0)
+		set_thread_flag(TIF_SIGPENDING);
 
 	/* no thread returns into the restorer, so it may go while others are here */
 	mutex_lock(&l->todo.lock);
@@ -544,6 +645,19 @@ static void arrive(struct ctm_landing *l)
 		happen(l, CTM_HO_EV_BUILT, 0);
 }
 
+static bool is_leader(struct ctm_landing *l)
+{
+	return task_pid(current) == l->leader;
+}
+
+/* the others go when the signals of the COMMIT are where any of them may take them */
+static bool may_leave(struct ctm_landing *l)
+{
+	enum verdict v = READ_ONCE(l->verdict);
+
+	return v == ABORTED || (v == GO && (is_leader(l) || !READ_ONCE(l->queueing)));
+}
+
 loff_t ctm_landing_seek(struct ctm_landing *l, struct file *file, loff_t arg)
 {
 	struct ctm_land_thread t;
@@ -552,18 +666,21 @@ loff_t ctm_landing_seek(struct ctm_landing *l, struct file *file, loff_t arg)
 
 	if (copy_from_user(&t, u64_to_user_ptr((u64)arg), sizeof(t)))
 		return -EFAULT;
-	if (!regs_good(&t.regs) || t.restart > CTM_RESTART_FUTEX)
+	if (!regs_good(&t.regs) || t.restart > CTM_RESTART_CALL)
 		return -EINVAL;
 	get_file(file);			/* leave_restorer() closes the caller's descriptor */
-	arrive(l);
-	err = wait_event_killable(l->wait, READ_ONCE(l->verdict) != UNDECIDED);
+	if (READ_ONCE(l->verdict) == UNDECIDED)
+		arrive(l);
+	err = wait_event_killable(l->wait, may_leave(l));
 	if (err) {
 		fail(l, ESRCH, "a restored thread was killed");
 		ret = err;
 	} else if (READ_ONCE(l->verdict) == ABORTED) {
 		ret = -ECONNABORTED;
 	} else {
-		ret = go(l, file, &t);
+		ret = is_leader(l) ? next_shared(l) : 0;
+		if (!ret)
+			ret = go(l, file, &t);
 	}
 	fput(file);
 	return ret;
@@ -772,13 +889,16 @@ static void do_discard(struct ctm_landing *l)
 	ctm_count(CTM_CNT_HANDOFF_ABORTED);
 }
 
+/* the threads queue what came with the COMMIT themselves, but a stop would not wait */
 static void take_pending(struct ctm_landing *l)
 {
 	unsigned int i, n = le32_to_cpu(l->commit->npending);
 	struct ctm_rec_pending *v = l->commit->pending;
 
 	for (i = 0; i < n; i++)
-		kill_pid(l->leader, v[i].signo, 1);
+		if (v[i].signo == SIGSTOP)
+			kill_pid(l->leader, SIGSTOP, 1);
+	l->queueing = n;
 }
 
 /* COMMIT: from here on it runs here */

@@ -28,6 +28,7 @@
 #include "rfile.h"
 #include "sequence.h"
 #include "term.h"
+#include "waits.h"
 
 #define PROCESSES_MAX		65536u
 #define EXIT_RECORD_KEPT	(3600 * HZ)
@@ -258,6 +259,8 @@ void ctm_process_unhost(struct ctm_process *p)
 	mutex_unlock(&registry_lock);
 	if (!was)
 		return;
+	ctm_waits_free(p->waits);
+	p->waits = NULL;
 	put_pid(leader);
 	cgroup_put(cgrp);
 	fput(freeze);

@@ -27,6 +27,7 @@ struct journey;		/* journey.c */
 struct ctm_landing;	/* land.c */
 struct ctm_rfiles;	/* rfile.c */
 struct ctm_term;	/* term.c */
+struct ctm_waits;	/* waits.c */
 struct netlink_callback;
 
 /** struct ctm_process - @lock covers everything without a note */
@@ -56,6 +57,7 @@ struct ctm_process {
 	struct cgroup *cgrp;		/* the capsule's, not the keeper's; constant while here */
 	struct file *freeze_file;	/* cgroup.freeze; constant while here */
 	unsigned int freezers;		/* freeze.c, under @journey */
+	struct ctm_waits *waits;	/* waits.c, under @journey: while frozen */
 	struct mutex journey;
 	u64 cpu_before_ns;		/* used on earlier hosts */
 	struct ctm_keeper *keeper;	/* its file; NULL once that is closed */

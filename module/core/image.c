@@ -389,8 +389,19 @@ static bool regs_ok(const struct ctm_regs *r)
 
 static bool wait_ok(const struct ctm_land_thread *w)
 {
-	return w->restart <= CTM_RESTART_FUTEX && w->restart_clock <= 15 &&
-	       w->deadline_ns >= 0 && (u64)w->deadline_ns < TIME_LIMIT;
+	return w->restart <= CTM_RESTART_CALL && w->restart_clock <= 15 &&
+	       w->deadline_ns >= 0 && (u64)w->deadline_ns < TIME_LIMIT &&
+	       !(w->flags & ~CTM_LAND_WAITMASK) && !w->pad &&
+	       (w->flags & CTM_LAND_WAITMASK || !w->waitmask);
+}
+
+/* a call that was interrupted has a restart code for its result, and only then is there one */
+static bool call_ok(const struct ctm_land_thread *w)
+{
+	if (w->regs.orig_ax == ~0ull)
+		return w->restart == CTM_RESTART_NONE && !(w->flags & CTM_LAND_WAITMASK);
+	return w->regs.orig_ax < CTM_CALLS_MAX && ((s64)w->regs.ax == CTM_RESTARTSYS ||
+	       (s64)w->regs.ax == CTM_RESTARTNOINTR || (s64)w->regs.ax == CTM_RESTARTNOHAND);
 }
 
 static bool rseq_ok(const struct ctm_rec_thread *t)
@@ -428,7 +439,7 @@ static int check_thread(struct ctm_image_state *st, const void *data, u32 len, c
 		return bad(why, "thread: tid");
 	if (!regs_ok(&t->wait.regs))
 		return bad(why, "thread: registers");
-	if (!wait_ok(&t->wait))
+	if (!wait_ok(&t->wait) || !call_ok(&t->wait))
 		return bad(why, "thread: restart");
 	if (!rseq_ok(t) || !altstack_ok(t))
 		return bad(why, "thread: rseq or alternate stack");

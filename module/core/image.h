@@ -25,7 +25,7 @@
 #include <linux/continuum.h>
 
 #define CTM_IMAGE_MAGIC		0x31474d494d544301ull	/* "\1CTMIMG1" */
-#define CTM_IMAGE_VERSION	1
+#define CTM_IMAGE_VERSION	2
 #define CTM_PAGE		4096u
 
 /* the longest record: header and payload */
@@ -292,6 +292,15 @@ struct ctm_rec_posix_timer {
 
 /** struct ctm_rec_thread */
 struct ctm_rec_thread {
+/*
+ * What an interrupted call has in ax, kernel's numbers (include/linux/errno.h);
+ * -ERESTART_RESTARTBLOCK is turned into RESTARTNOHAND with a deadline.
+ */
+#define CTM_RESTARTSYS		(-512)
+#define CTM_RESTARTNOINTR	(-513)
+#define CTM_RESTARTNOHAND	(-514)
+#define CTM_CALLS_MAX		4096u	/* numbers of system calls */
+
 	__u32 tid;		/* in the PID namespace */
 	__u32 rseq_sig;
 	struct ctm_land_thread wait;	/* registers, mask, restart */

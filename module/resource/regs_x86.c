@@ -6,9 +6,10 @@
  * in its thread_struct, its extended state is read through the regset that
  * debuggers use.  Of current (self-capture) the bases are still in the CPU.
  *
- * In the image a thread is never inside a system call: one that the freeze
- * interrupted is made again (ip stands before it), goes on with the time that is
- * left, or has answered EINTR because a signal with a handler waits.
+ * A system call that the freeze interrupted stands in the image as in the
+ * registers: its number in orig_ax, a restart code in ax.  Whether it is made
+ * again or answers EINTR is decided by the kernel that the thread lands on, when
+ * it delivers the signals: those that came with the COMMIT count, too.
  */
 #include <linux/kallsyms.h>
 #include <linux/mm.h>
@@ -27,9 +28,8 @@
 #include "../asm/asm.h"
 #include "../clock.h"
 #include "../compat/compat.h"
+#include "../waits.h"
 #include "resource.h"
-
-#define SYSCALL_BYTES	2		/* of the instruction */
 
 /* ---- what stops it; holds RCU ---- */
 
@@ -209,8 +209,8 @@ static int restart_timed(struct ctm_capture *c, struct task_struct *t, struct ct
 	if (kind == CTM_RESTART_NONE)
 		return ctm_fail(c, -EAGAIN, "thread %.16s waits in a call (%ps) that cannot be continued: try again",
 				t->comm, rb->fn);
-	w->regs.ax = call_of(kind, &w->regs);
-	w->regs.ip -= SYSCALL_BYTES;
+	w->regs.orig_ax = call_of(kind, &w->regs);
+	w->regs.ax = -ERESTARTNOHAND;	/* the same, for a call that has its time in its arguments */
 	w->restart = kind;
 	switch (kind) {
 	case CTM_RESTART_NANOSLEEP:
@@ -232,42 +232,27 @@ static int restart_timed(struct ctm_capture *c, struct task_struct *t, struct ct
 	return 0;
 }
 
-/* would the kernel run a handler first, and the call then answer EINTR? */
-static bool interrupted(struct ctm_capture *c, struct task_struct *t, long ax)
-{
-	unsigned long sa_flags;
-
-	/* sigsuspend and its kind run their handler when they are made again */
-	if (ax == -ERESTARTNOINTR || test_tsk_restore_sigmask(t) ||
-	    !ctm_sig_handled(c, t, &sa_flags))
-		return false;
-	return ax != -ERESTARTSYS || !(sa_flags & SA_RESTART);
-}
-
 static int settle_call(struct ctm_capture *c, struct task_struct *t, struct ctm_land_thread *w)
 {
 	struct ctm_regs *r = &w->regs;
-	long ax = r->ax;
+	s64 deadline;
 
 	if ((s64)r->orig_ax < 0)
 		return 0;
-	switch (ax) {
+	r->orig_ax = (u32)r->orig_ax;	/* as the kernel reads it */
+	switch ((long)r->ax) {
 	case -ERESTARTSYS:
 	case -ERESTARTNOINTR:
 	case -ERESTARTNOHAND:
-		if (interrupted(c, t, ax)) {
-			r->ax = -EINTR;
-		} else {
-			r->ax = r->orig_ax;
-			r->ip -= SYSCALL_BYTES;
+		if (ctm_waits_deadline(c->p->waits, t, &deadline)) {
+			w->restart = CTM_RESTART_CALL;
+			set_deadline(w, CLOCK_MONOTONIC, deadline, t);
 		}
 		return 0;
 	case -ERESTART_RESTARTBLOCK:
-		if (!interrupted(c, t, ax))
-			return restart_timed(c, t, w);
-		r->ax = -EINTR;
-		return 0;
+		return restart_timed(c, t, w);
 	}
+	r->orig_ax = -1;		/* it is over */
 	return 0;
 }
 
@@ -305,6 +290,7 @@ int ctm_capture_regs(struct ctm_capture *c, struct task_struct *t, struct ctm_la
 	w->sigmask = test_tsk_restore_sigmask(t) ? t->saved_sigmask.sig[0] : t->blocked.sig[0];
 	if (c->self) {
 		w->regs.ax = 0;		/* what the call answers at the new host */
+		w->regs.orig_ax = -1;
 	} else {
 		err = settle_call(c, t, w);
 		if (!err)
@@ -312,7 +298,11 @@ int ctm_capture_regs(struct ctm_capture *c, struct task_struct *t, struct ctm_la
 		if (err)
 			return err;
 	}
-	w->regs.orig_ax = -1;
+	/* sigsuspend and its kind: the mask that counts until the signals are delivered */
+	if ((s64)w->regs.orig_ax >= 0 && test_tsk_restore_sigmask(t)) {
+		w->waitmask = t->blocked.sig[0];
+		w->flags |= CTM_LAND_WAITMASK;
+	}
 	return 0;
 }
 

@@ -146,8 +146,6 @@ void ctm_pending_mark_free(struct ctm_pending_mark *m);
 int ctm_pending_take(struct ctm_pending_mark *m, struct ctm_capture *c);
 int ctm_capture_sighand(struct ctm_capture *c);
 int ctm_capture_pending(struct ctm_capture *c);
-/** ctm_sig_handled() - the signal whose handler @t would run next, 0: none.  @sa_flags: its flags */
-int ctm_sig_handled(struct ctm_capture *c, struct task_struct *t, unsigned long *sa_flags);
 
 /* ---- timers.c ---- */
 void ctm_explain_timers(struct ctm_explain_ctx *x);

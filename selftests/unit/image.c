@@ -63,7 +63,7 @@ static void head(void)
 	fresh();
 #define H(expr, val) SET(struct ctm_rec_head, CTM_REC_HEAD, 0, expr, val)
 	H(magic, 0);
-	H(version, 2);
+	H(version, 1);
 	H(flags, 8);
 	H(gpid, 0);
 	H(leader, 0);
@@ -146,7 +146,6 @@ static void process(void)
 	M(env_end, -1ull);
 	M(start_stack, 0x7ffffffff000ull);
 	M(thp_disable, 4);
-	M(pad, 1);
 	M(vdso, 0);
 	M(vdso, 0x7ffff7fc5800ull);
 	M(vdso, 0x7ffffffff000ull);
@@ -293,7 +292,14 @@ static void threads(void)
 	TH(wait.regs.ip, 0xffffffff81000000ull);
 	TH(wait.regs.fs_base, 1ull << 47);
 	TH(wait.regs.gs_base, 0xffff888000000000ull);
-	TH(wait.restart, 4);
+	TH(wait.regs.orig_ax, 1);	/* in a call, but no restart code */
+	TH(wait.regs.orig_ax, -2);
+	TH(wait.restart, 1);		/* in no call */
+	TH(wait.restart, 5);
+	TH(wait.flags, 1);
+	TH(wait.flags, 2);
+	TH(wait.waitmask, 1);
+	TH(wait.pad, 1);
 	TH(wait.restart_clock, 16);
 	TH(wait.deadline_ns, -1);
 	TH(rseq, 0x400001);
@@ -328,6 +334,8 @@ static void threads(void)
 	PT(0, id, -1);
 	PT(1, id, 0);
 	PT(0, clock, 16);
+	PT(0, clock, -6);		/* of the process, by its number */
+	OK(struct ctm_rec_posix_timer, CTM_REC_POSIX_TIMER, 0, clock, -48 | 6);	/* of thread 5 */
 	PT(0, notify, 2);
 	PT(0, signo, 0);
 	PT(0, signo, 65);

@@ -202,6 +202,7 @@ static inline void sample_thread(struct sample *s, u32 tid)
 	t->wait.regs.cs = 0x33;
 	t->wait.regs.ss = 0x2b;
 	t->wait.regs.flags = 0x246;
+	t->wait.regs.orig_ax = -1;
 	t->wait.regs.ip = 0x400100;
 	t->wait.regs.sp = 0x7ffffffde000ull;
 	t->altstack_flags = 2;

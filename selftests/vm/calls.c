@@ -6,6 +6,9 @@
  * no signal comes, nor before its time, nor without what it waits for.  With
  * "still" also in calls on what cannot move, but can be suspended: a semaphore of
  * System V, a socket with a timeout.
+ *
+ * With "left" each makes one long call, which ends when it should: what was done
+ * to the process in the middle of it has not made the time begin anew.
  */
 #include "workload.h"
 #include <linux/futex.h>
@@ -22,6 +25,8 @@
 
 #define SHORT_MS	150
 #define LONG_MS		4000
+#define LEFT_MS		40000		/* "left": the call */
+#define LATE_MS		14000		/* and how late it may be, however slow the computer */
 
 struct call {
 	const char *name;
@@ -34,7 +39,7 @@ struct call {
 static int quiet_pipe[2], busy_pipe[2], quiet_event, busy_event, quiet_epoll, quiet_pair[2];
 static uint32_t quiet_futex, wake_futex;
 static int sem = -1;
-static bool closing;
+static bool closing, left;
 
 static struct timespec spec(unsigned int ms)
 {
@@ -88,6 +93,18 @@ static int call_select(unsigned int ms)
 	FD_ZERO(&r);
 	FD_SET(quiet_pipe[0], &r);
 	return select(quiet_pipe[0] + 1, &r, NULL, NULL, &t);
+}
+
+static int call_pselect(unsigned int ms)
+{
+	static const struct timespec fixed = { LEFT_MS / 1000, LEFT_MS % 1000 * 1000000 };
+	struct timespec t = spec(ms);
+	fd_set r;
+
+	FD_ZERO(&r);
+	FD_SET(quiet_pipe[0], &r);
+	/* the call itself cannot write there what is left */
+	return syscall(SYS_pselect6, quiet_pipe[0] + 1, &r, NULL, NULL, left ? &fixed : &t, NULL);
 }
 
 static int call_sigtimedwait(unsigned int ms)
@@ -173,6 +190,7 @@ static struct call calls[] = {
 	{ .name = "poll", .fn = call_poll, .timed = true },
 	{ .name = "ppoll", .fn = call_ppoll, .timed = true },
 	{ .name = "select", .fn = call_select, .timed = true },
+	{ .name = "pselect", .fn = call_pselect, .timed = true },
 	{ .name = "sigtimedwait", .fn = call_sigtimedwait, .timed = true },
 	{ .name = "futex", .fn = call_futex, .timed = true },
 	{ .name = "futex bitset", .fn = call_futex_bitset, .timed = true },
@@ -208,6 +226,22 @@ static void *sit(void *arg)
 	return NULL;
 }
 
+/* One call; its lateness is that of the process, which did not run meanwhile. */
+static void *sit_once(void *arg)
+{
+	struct call *c = arg;
+	uint64_t begin = clock_ns(CLOCK_MONOTONIC), took;
+	int r = c->fn(LEFT_MS);
+
+	took = (clock_ns(CLOCK_MONOTONIC) - begin) / MS;
+	if (r)
+		fail("%s: returned %d: %s", c->name, r, strerror(errno));
+	if (took + 2 < LEFT_MS || took > LEFT_MS + LATE_MS)
+		fail("%s: %u ms were over after %llu ms", c->name, LEFT_MS, (unsigned long long)took);
+	c->times++;
+	return NULL;
+}
+
 static void prepare(bool still)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
@@ -239,12 +273,35 @@ static void feed(void)
 	syscall(SYS_futex, &wake_futex, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1000, NULL, NULL, 0);
 }
 
+static int main_left(void)
+{
+	unsigned int i;
+
+	left = true;
+	for (i = 0; i < CALLS; i++)
+		if (calls[i].timed && calls[i].fn != call_recv && (sem >= 0 || calls[i].fn != call_semtimedop))
+			MUST(!pthread_create(&calls[i].thread, NULL, sit_once, &calls[i]));
+	work_ready();
+	for (i = 0; i < CALLS; i++)
+		if (calls[i].thread)
+			pthread_join(calls[i].thread, NULL);
+	if (sem >= 0)
+		semctl(sem, 0, IPC_RMID);
+	printf("done\n");
+	fflush(stdout);
+	while (working())
+		pause_ms(20);
+	return work_end();
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int i, n = CALLS;
 
 	work_begin(argc, argv);
-	prepare(argc > 2 && !strcmp(argv[2], "still"));
+	prepare(argc > 2 && strstr(argv[2], "still"));
+	if (argc > 2 && strstr(argv[2], "left"))
+		return main_left();
 	if (sem < 0)
 		n -= 2;
 	for (i = 0; i < n; i++)

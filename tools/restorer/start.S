@@ -59,13 +59,34 @@ thread_sigreturn:
 
 /*
  * Where the frame of thread_sigreturn() leads: rax, rdi, rsi, rdx hold an
- * lseek(2).  It returns here only when the landing was aborted.
+ * lseek(2).  To the leader it may return the number of a signal, which it is to
+ * queue to the process; the siginfo stands below its stack.  Otherwise it
+ * returns here only when the landing was aborted.
  */
 	.globl	thread_last_wait
 	.type	thread_last_wait, @function
 thread_last_wait:
 	syscall
-	movl	$231, %eax		/* exit_group */
+	decq	%rax
+	cmpq	$64, %rax
+	jae	1f
+	leaq	1(%rax), %rbx
+	movq	%rdi, %r12
+	movq	%rsi, %r13
+	movq	%rdx, %r14
+	movl	$39, %eax		/* getpid */
+	syscall
+	movl	%eax, %edi
+	movl	%ebx, %esi
+	leaq	-256(%rsp), %rdx	/* CTM_SEEK_SIGINFO */
+	movl	$129, %eax		/* rt_sigqueueinfo */
+	syscall
+	movq	%r12, %rdi
+	movq	%r13, %rsi
+	movq	%r14, %rdx
+	movl	$8, %eax		/* lseek */
+	jmp	thread_last_wait
+1:	movl	$231, %eax		/* exit_group */
 	xorl	%edi, %edi
 	syscall
 	ud2

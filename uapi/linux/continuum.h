@@ -385,8 +385,19 @@ struct ctm_land_fail {
  * the recorded ax into the program.  The last thread out unmaps the hole and
  * closes the file descriptor.  On an abort the call returns -ECONNABORTED and
  * the thread must exit.
+ *
+ * Before it, to the leader alone, the call may return a signal number, once for
+ * each signal to the whole process that came with the COMMIT: the thread queues
+ * it (rt_sigqueueinfo(2)) with the siginfo that stands CTM_SEEK_SIGINFO bytes
+ * below its stack pointer, and makes the same call again.
+ *
+ * A thread that stood in a system call which its freezing interrupted has the
+ * number of that in orig_ax, else -1, and the kernel's restart code in ax: the
+ * kernel here decides, as if the call had been made here, whether a signal's
+ * handler runs and the call answers EINTR, or whether it is made again.
  */
 #define CTM_SEEK_WAIT		4	/* = SEEK_HOLE: the largest that lseek(2) lets pass */
+#define CTM_SEEK_SIGINFO	256
 
 /** struct ctm_regs - general registers, in the order of struct user_regs_struct */
 struct ctm_regs {
@@ -400,12 +411,14 @@ struct ctm_regs {
  * @CTM_RESTART_NANOSLEEP: (clock_)nanosleep, relative: the request is rewritten
  * @CTM_RESTART_POLL:      poll: dx is the milliseconds left
  * @CTM_RESTART_FUTEX:     futex wait, relative: the timeout is rewritten
+ * @CTM_RESTART_CALL:      another call with a relative timeout: it is rewritten
  */
 enum ctm_restart {
 	CTM_RESTART_NONE	= 0,
 	CTM_RESTART_NANOSLEEP	= 1,
 	CTM_RESTART_POLL	= 2,
 	CTM_RESTART_FUTEX	= 3,
+	CTM_RESTART_CALL	= 4,
 };
 
 /**
@@ -415,6 +428,9 @@ enum ctm_restart {
  * @restart:  enum ctm_restart
  * @restart_clock: clockid of @deadline_ns
  * @deadline_ns: absolute, as seen inside the process's time namespace
+ * @waitmask: CTM_LAND_WAITMASK: blocked while the call that @regs stand in waits
+ *            (sigsuspend, pselect, ...), @sigmask again when it is over
+ * @flags:    CTM_LAND_*
  */
 struct ctm_land_thread {
 	struct ctm_regs regs;
@@ -422,7 +438,11 @@ struct ctm_land_thread {
 	__u32 restart;
 	__u32 restart_clock;
 	__s64 deadline_ns;
+	__u64 waitmask;
+	__u32 flags;
+	__u32 pad;
 };
+#define CTM_LAND_WAITMASK	(1u << 0)
 
 /*
  * Keeper: after ADOPT, or after the COMMIT of a landing, the keeper polls its file:
