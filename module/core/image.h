@@ -151,7 +151,8 @@ struct ctm_rec_mm {
 	__u64 vdso, vdso_len;	/* addresses to move vDSO and vvar to, 0: none */
 	__u64 vvar, vvar_len;	/* all vvar-like areas, adjacent, as one range */
 	__u32 nauxv;		/* in u64 */
-	__u32 pad;
+	__u16 pkeys;		/* protection keys that are allocated, a bit each; not 0 */
+	__u16 exec_pkey;	/* the kernel's own, of areas with PROT_EXEC alone; 0: none */
 	__u64 auxv[];
 };
 
@@ -291,7 +292,6 @@ struct ctm_rec_posix_timer {
 };
 
 /** struct ctm_rec_thread */
-struct ctm_rec_thread {
 /*
  * What an interrupted call has in ax, kernel's numbers (include/linux/errno.h);
  * -ERESTART_RESTARTBLOCK is turned into RESTARTNOHAND with a deadline.
@@ -301,6 +301,7 @@ struct ctm_rec_thread {
 #define CTM_RESTARTNOHAND	(-514)
 #define CTM_CALLS_MAX		4096u	/* numbers of system calls */
 
+struct ctm_rec_thread {
 	__u32 tid;		/* in the PID namespace */
 	__u32 rseq_sig;
 	struct ctm_land_thread wait;	/* registers, mask, restart */
