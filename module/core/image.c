@@ -338,6 +338,14 @@ static int check_sighand(struct ctm_image_state *st, const void *data, u32 len, 
 	return 0;
 }
 
+/* the scheduler's CPU time of one thread: ~tid << 3, and the kind */
+static bool thread_clock_ok(s32 clock)
+{
+	u32 tid = ~((u32)clock >> 3) & 0x1fffffff;
+
+	return (clock & 7) == 6 && tid > 0 && tid <= TID_LIMIT;
+}
+
 static int check_posix_timer(struct ctm_image_state *st, const void *data, u32 len,
 			     const char **why)
 {
@@ -345,7 +353,7 @@ static int check_posix_timer(struct ctm_image_state *st, const void *data, u32 l
 
 	if (t->id < 0 || (s64)t->id < st->next_timer)
 		return bad(why, "timer: id out of order");
-	if (t->clock > 15)
+	if (t->clock > 15 || (t->clock < 0 && !thread_clock_ok(t->clock)))
 		return bad(why, "timer: unknown clock");
 	if (t->notify != 0 && t->notify != 1 && t->notify != 4)
 		return bad(why, "timer: unknown notification");

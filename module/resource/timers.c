@@ -30,21 +30,33 @@ struct ctm_timer_snap {
 
 enum clock_type { CLOCK_HR, CLOCK_CPU_PROCESS, CLOCK_CPU_THREAD, CLOCK_OTHER };
 
-/* what timer_create() makes of the two: "pid 0", in the upper bits, and the kind */
+/* what timer_create() makes of it: "pid 0", in the upper bits, and the kind */
 #define CPU_PROCESS	((clockid_t)(~0u << 3 | CPUCLOCK_SCHED))
-#define CPU_THREAD	((clockid_t)(~0u << 3 | CPUCLOCK_SCHED | CPUCLOCK_PERTHREAD_MASK))
+
+/* the thread whose CPU time @tmr counts, or NULL; holds RCU */
+static struct task_struct *thread_of(struct k_itimer *tmr, struct task_struct *leader)
+{
+	struct task_struct *t = tmr->it.cpu.pid ? pid_task(tmr->it.cpu.pid, PIDTYPE_PID) : NULL;
+
+	return t && t->signal == leader->signal ? t : NULL;
+}
+
+static bool on_thread(clockid_t clock)
+{
+	return clock == CLOCK_THREAD_CPUTIME_ID ||
+	       (clock < 0 && CPUCLOCK_PERTHREAD(clock) && CPUCLOCK_WHICH(clock) == CPUCLOCK_SCHED);
+}
 
 static enum clock_type clock_type(clockid_t clock)
 {
+	if (on_thread(clock))
+		return CLOCK_CPU_THREAD;
 	switch (clock) {
 	case CLOCK_REALTIME: case CLOCK_MONOTONIC: case CLOCK_BOOTTIME: case CLOCK_TAI:
 		return CLOCK_HR;
 	case CLOCK_PROCESS_CPUTIME_ID:
 	case CPU_PROCESS:
 		return CLOCK_CPU_PROCESS;
-	case CLOCK_THREAD_CPUTIME_ID:
-	case CPU_THREAD:
-		return CLOCK_CPU_THREAD;
 	}
 	return CLOCK_OTHER;
 }
@@ -64,7 +76,10 @@ static unsigned int count_timers(struct task_struct *t, const char **bad)
 		n++;
 		switch (clock_type(tmr->it_clock)) {
 		case CLOCK_CPU_THREAD:
-			*bad = "a timer on the CPU time of one thread";
+			rcu_read_lock();
+			if (!thread_of(tmr, t))
+				*bad = "a timer on the CPU time of a thread that is gone";
+			rcu_read_unlock();
 			break;
 		case CLOCK_OTHER:
 			*bad = "a timer on an alarm clock or on another task's CPU time";
@@ -187,6 +202,27 @@ static u64 cpu_timer_left(struct k_itimer *tmr, s64 now, s32 *missed)
 	return ctm_timer_armed(tmr) ? 1 : 0;
 }
 
+/* as any thread may name it */
+static clockid_t thread_clock(pid_t tid)
+{
+	return (clockid_t)((u32)~tid << 3 | CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED);
+}
+
+static u64 thread_timer_left(struct ctm_capture_state *s, struct k_itimer *tmr, s32 *clock, s32 *missed)
+{
+	struct task_struct *t;
+	u64 left = 0;
+
+	rcu_read_lock();
+	t = thread_of(tmr, s->tasks[0]);
+	if (t) {
+		*clock = thread_clock(task_pid_nr_ns(t, s->ns));
+		left = cpu_timer_left(tmr, t->se.sum_exec_runtime, missed);
+	}
+	rcu_read_unlock();
+	return left;
+}
+
 static void read_timer(struct ctm_capture_state *s, struct k_itimer *tmr, u64 runtime,
 		       struct ctm_rec_posix_timer *r)
 {
@@ -201,8 +237,16 @@ static void read_timer(struct ctm_capture_state *s, struct k_itimer *tmr, u64 ru
 	if (tmr->it_sigev_notify & SIGEV_THREAD_ID)
 		r->tid = pid_nr_ns(tmr->it_pid, s->ns);
 	r->interval = ktime_to_ns(tmr->it_interval);
-	r->value = clock_type(tmr->it_clock) == CLOCK_HR ? hr_left(tmr, &missed) :
-		   cpu_timer_left(tmr, runtime, &missed);
+	switch (clock_type(tmr->it_clock)) {
+	case CLOCK_HR:
+		r->value = hr_left(tmr, &missed);
+		break;
+	case CLOCK_CPU_THREAD:
+		r->value = thread_timer_left(s, tmr, &r->clock, &missed);
+		break;
+	default:
+		r->value = cpu_timer_left(tmr, runtime, &missed);
+	}
 	r->overrun = clamp_t(s64, tmr->it_overrun + missed, 0, S32_MAX);
 }
 

@@ -100,6 +100,49 @@ static void *reads_timerfd(void *arg)
 	return arg;
 }
 
+/* A timer on this thread's own CPU time fires as often as that says, wherever it is spent. */
+static volatile unsigned int cpu_ticks, cpu_overruns;
+
+static void on_cpu_timer(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	cpu_ticks++;
+	cpu_overruns += info->si_overrun;
+}
+
+static void *burns(void *arg)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 1 };
+	struct itimerspec it = { { 0, 20 * MS }, { 0, 20 * MS } }, far = { { 0, 0 }, { 5000, 0 } };
+	struct itimerspec left;
+	uint64_t total = 0, last = clock_ns(CLOCK_THREAD_CPUTIME_ID), now;
+	unsigned int count;
+	timer_t timer, distant;
+
+	MUST(!timer_create(CLOCK_THREAD_CPUTIME_ID, &ev, &timer));
+	MUST(!timer_create(CLOCK_THREAD_CPUTIME_ID, &ev, &distant));
+	MUST(!timer_settime(timer, 0, &it, NULL) && !timer_settime(distant, 0, &far, NULL));
+	while (working()) {
+		pause_ms(5);
+		now = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		/* the clock itself is of the task, and a new one at each host */
+		if (now > last)
+			total += now - last;
+		last = now;
+	}
+	count = cpu_ticks + cpu_overruns;
+	MUST(!timer_gettime(distant, &left));
+	if (left.it_value.tv_sec < 4000)
+		fail("thread's CPU timer: %ld s left of 5000", (long)left.it_value.tv_sec);
+	MUST(!timer_delete(timer) && !timer_delete(distant));
+	/* what was spent just around a move is not in the sum */
+	if (count * 20 * MS > total + total / 4 + 400 * MS || (count + 4) * 20 * MS * 2 < total)
+		fail("thread's CPU timer: %u ticks of 20 ms in %llu ms", count,
+		     (unsigned long long)(total / MS));
+	return arg;
+}
+
 /* CLOCK_MONOTONIC, BOOTTIME and REALTIME walk side by side. */
 static void *compares_clocks(void *arg)
 {
@@ -143,16 +186,17 @@ static void check_left(const char *what, int64_t left, uint64_t begin)
 
 int main(int argc, char **argv)
 {
-	void *(*const bodies[])(void *) = { sleeps, sleeps_until, reads_timerfd, compares_clocks };
+	void *(*const bodies[])(void *) = { sleeps, sleeps_until, reads_timerfd, compares_clocks, burns };
 	struct itimerval it = { { 0, PERIOD_MS * 1000 }, { 0, PERIOD_MS * 1000 } };
 	struct itimerspec periodic = { { 0, PERIOD_MS * MS }, { 0, PERIOD_MS * MS } };
 	struct itimerspec far = { { 0, 0 }, { FAR_S, 0 } }, left;
 	struct sigaction alarm_sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
 	struct sigaction posix_sa = { .sa_sigaction = on_posix, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction cpu_sa = { .sa_sigaction = on_cpu_timer, .sa_flags = SA_SIGINFO | SA_RESTART };
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
 	struct sigevent quiet = { .sigev_notify = SIGEV_NONE };
 	timer_t ticking, deleted, distant;
-	pthread_t threads[4];
+	pthread_t threads[5];
 	uint64_t begin, periods;
 	sigset_t set;
 	int far_fd, i;
@@ -160,12 +204,14 @@ int main(int argc, char **argv)
 	work_begin(argc, argv);
 	sigaction(SIGALRM, &alarm_sa, NULL);
 	sigaction(SIGRTMIN, &posix_sa, NULL);
+	sigaction(SIGRTMIN + 1, &cpu_sa, NULL);
 	/* the threads are not to be disturbed */
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
 	sigaddset(&set, SIGRTMIN);
+	sigaddset(&set, SIGRTMIN + 1);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 5; i++)
 		MUST(!pthread_create(&threads[i], NULL, bodies[i], NULL));
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 
@@ -199,7 +245,7 @@ int main(int argc, char **argv)
 	VERIFY(!timerfd_gettime(far_fd, &left));
 	check_left("timerfd", ns(&left.it_value), begin);
 	VERIFY(timer_gettime(deleted, &left) == -1 && errno == EINVAL);
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 5; i++)
 		pthread_join(threads[i], NULL);
 	return work_end();
 }
