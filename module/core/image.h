@@ -34,6 +34,7 @@
 #define CTM_PAGES_MAX		512u
 #define CTM_THREADS_MAX		4096u
 #define CTM_FILES_MAX		65536u
+#define CTM_CPUS_MAX		1024u	/* to which a thread may be bound */
 #define CTM_PATH_MAX		4096u
 
 /*
@@ -291,7 +292,6 @@ struct ctm_rec_posix_timer {
 	__u64 value;		/* ns left, 0: disarmed */
 };
 
-/** struct ctm_rec_thread */
 /*
  * What an interrupted call has in ax, kernel's numbers (include/linux/errno.h);
  * -ERESTART_RESTARTBLOCK is turned into RESTARTNOHAND with a deadline.
@@ -301,6 +301,7 @@ struct ctm_rec_posix_timer {
 #define CTM_RESTARTNOHAND	(-514)
 #define CTM_CALLS_MAX		4096u	/* numbers of system calls */
 
+/** struct ctm_rec_thread */
 struct ctm_rec_thread {
 	__u32 tid;		/* in the PID namespace */
 	__u32 rseq_sig;
@@ -319,6 +320,8 @@ struct ctm_rec_thread {
 	__u32 pdeath_signal;
 	__u32 pad;
 	char comm[16];
+	/* bound to these CPUs, a bit each; none: not bound (or to others than these) */
+	__u64 cpus[CTM_CPUS_MAX / 64];
 };
 
 /** struct ctm_rec_xstate - NT_X86_XSTATE regset image (not compacted) */

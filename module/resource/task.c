@@ -142,11 +142,17 @@ static const char *thread_stop(struct task_struct *t)
 	return NULL;
 }
 
+/* all online CPUs is what an unbound thread has, too */
+static bool is_bound(struct task_struct *t)
+{
+	return !cpumask_subset(cpu_online_mask, &t->cpus_mask);
+}
+
 static void check_threads(struct ctm_explain_ctx *x)
 {
 	struct task_struct *t;
 	const char *why = NULL;
-	unsigned int n = 0;
+	unsigned int n = 0, bound = 0;
 	char comm[TASK_COMM_LEN] = "";
 
 	rcu_read_lock();
@@ -154,6 +160,7 @@ static void check_threads(struct ctm_explain_ctx *x)
 		if (t->flags & PF_EXITING)
 			continue;
 		n++;
+		bound += is_bound(t);
 		if (!why)
 			why = thread_stop(t);
 		if (why && !comm[0])
@@ -163,6 +170,9 @@ static void check_threads(struct ctm_explain_ctx *x)
 	rcu_read_unlock();
 	if (why)
 		ctm_stop(x, "thread %s %s: cannot move", comm, why);
+	if (bound)
+		ctm_note(x, "note", "%u thread%s bound to some CPUs: on a node that has not all of these, to none",
+			 bound, bound == 1 ? " is" : "s are");
 	if (n > CTM_THREADS_MAX)
 		ctm_stop(x, "has %u threads: at most %u can move", n, CTM_THREADS_MAX);
 }
@@ -287,6 +297,17 @@ static u32 ioprio_of(struct task_struct *t)
 	return ioprio;
 }
 
+static void fill_cpus(struct task_struct *t, u64 *cpus)
+{
+	unsigned int cpu, n = min(nr_cpu_ids, CTM_CPUS_MAX);
+
+	if (!is_bound(t))
+		return;
+	for (cpu = 0; cpu < n; cpu++)
+		if (cpumask_test_cpu(cpu, &t->cpus_mask))
+			cpus[cpu / 64] |= 1ull << cpu % 64;
+}
+
 /** ctm_thread_fill() - all of a THREAD record but its registers and mask */
 void ctm_thread_fill(struct ctm_capture *c, struct task_struct *t, struct ctm_rec_thread *r)
 {
@@ -308,4 +329,5 @@ void ctm_thread_fill(struct ctm_capture *c, struct task_struct *t, struct ctm_re
 	r->ioprio = ioprio_of(t);
 	r->pdeath_signal = t->pdeath_signal;
 	get_task_comm(r->comm, t);
+	fill_cpus(t, r->cpus);
 }

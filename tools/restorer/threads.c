@@ -128,6 +128,29 @@ static void *frame_make(struct slot *s)
 
 /* ---- what each thread has for itself ---------------------------------------- */
 
+/*
+ * To the CPUs it was bound to, if all of them are here and allowed; the kernel would
+ * take a part of them, too.
+ */
+static void cpus_set(const struct ctm_rec_thread *t)
+{
+	__u64 old[CTM_CPUS_MAX / 64] = { 0 }, now[CTM_CPUS_MAX / 64] = { 0 }, any = 0;
+	unsigned int i, n = CTM_CPUS_MAX / 64;
+	bool same = true;
+
+	for (i = 0; i < n; i++)
+		any |= t->cpus[i];
+	if (!any || SYS(sched_getaffinity, 0, sizeof(old), old) < 0)
+		return;
+	if (SYS(sched_setaffinity, 0, sizeof(t->cpus), t->cpus) < 0)
+		return;
+	SYS(sched_getaffinity, 0, sizeof(now), now);
+	for (i = 0; i < n; i++)
+		same &= now[i] == t->cpus[i];
+	if (!same)
+		SYS(sched_setaffinity, 0, sizeof(old), old);
+}
+
 static void sched_set(struct restore *r, const struct ctm_rec_thread *t)
 {
 	int prio = t->rt_priority;
@@ -135,6 +158,7 @@ static void sched_set(struct restore *r, const struct ctm_rec_thread *t)
 	restore_must(r, SYS(setpriority, 0, 0, t->nice), "thread %u: nice %d", t->tid, t->nice);
 	restore_must(r, SYS(sched_setscheduler, 0, t->policy, &prio),
 		     "thread %u: scheduling policy %u", t->tid, t->policy);
+	cpus_set(t);
 	if (t->ioprio)
 		restore_must(r, SYS(ioprio_set, IOPRIO_WHO_PROCESS, 0, t->ioprio),
 			     "thread %u: ioprio", t->tid);
