@@ -215,6 +215,22 @@ static long rfile_fallocate(struct file *f, int mode, loff_t off, loff_t len)
 	return call(node_of(f), op, false);
 }
 
+/* ---- splice and sendfile ---- */
+
+/*
+ * From an offset of the caller's choice, or into a pipe of the program, which keeps
+ * what it has no use for.  sendfile(2) from the file's own position goes by way of a
+ * pipe of the kernel's, and moves the position back when not all could be written:
+ * that is home's to do, and not done; the program is told to read and write itself.
+ */
+static ssize_t rfile_splice_read(struct file *f, loff_t *pos, struct pipe_inode_info *pipe,
+				 size_t len, unsigned int flags)
+{
+	if (*pos >= POS_HERE && !node_of(f)->stream && pipe == current->splice_pipe)
+		return -EINVAL;
+	return copy_splice_read(f, pos, pipe, len, flags);
+}
+
 /* ---- ioctls: of plain data, and none that names a process ---- */
 
 struct plain_ioctl {
@@ -529,6 +545,8 @@ static const struct file_operations plain_fops = {
 	.owner		= THIS_MODULE,
 	.read_iter	= rfile_read,
 	.write_iter	= rfile_write,
+	.splice_read	= rfile_splice_read,
+	.splice_write	= iter_file_splice_write,
 	.llseek		= rfile_llseek,
 	.fsync		= rfile_fsync,
 	.fallocate	= rfile_fallocate,
@@ -543,6 +561,8 @@ static const struct file_operations stream_fops = {
 	.owner		= THIS_MODULE,
 	.read_iter	= rfile_read,
 	.write_iter	= rfile_write,
+	.splice_read	= rfile_splice_read,
+	.splice_write	= iter_file_splice_write,
 	.llseek		= rfile_llseek,
 	.fsync		= rfile_fsync,
 	.fallocate	= rfile_fallocate,

@@ -302,6 +302,13 @@ struct ctm_compat_eventfd {
 #define ctm_mnt_idmap(mnt)	mnt_user_ns(mnt)
 #endif
 
+/* 33b3b041543e "splice: Add a func to do a splice from an O_DIRECT file without
+ * ITER_PIPE" (6.5, renamed by b85930a07fa1): what takes its place before
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define copy_splice_read generic_file_splice_read
+#endif
+
 /* 269aed7014b3 "fs: move file_start_write() into vfs_iter_write()" (6.8) */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 static inline ssize_t ctm_compat_iter_write(struct file *file, struct iov_iter *iter,

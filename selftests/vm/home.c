@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 
 static uint64_t expected;
@@ -58,6 +59,28 @@ static void use_file(int fd, uint64_t n)
 	CHECKED(lseek(fd, 0, SEEK_CUR) == at + len);
 }
 
+/* out of the file, by way of a pipe, and into it again */
+static void splice_file(int fd, uint64_t n)
+{
+	char want[64], back[64];
+	int len = snprintf(want, sizeof(want), "record %llu\n", (unsigned long long)n), p[2];
+	off_t at = n * 32, pos = at;
+	loff_t from = at, to = at;
+
+	CHECKED(!pipe(p));
+	CHECKED(sendfile(p[1], fd, &pos, len) == len && pos == at + len);
+	CHECKED(read(p[0], back, sizeof(back)) == len && !memcmp(back, want, len));
+	CHECKED(splice(fd, &from, p[1], NULL, len, 0) == len && from == at + len);
+	CHECKED(splice(p[0], NULL, fd, &to, len, 0) == len && to == at + len);
+	CHECKED(lseek(fd, at, SEEK_SET) == at);
+	CHECKED(splice(fd, NULL, p[1], NULL, len, 0) == len);
+	CHECKED(lseek(fd, 0, SEEK_CUR) == at + len);
+	CHECKED(read(p[0], back, sizeof(back)) == len && !memcmp(back, want, len));
+	CHECKED(pread(fd, back, len, at) == len && !memcmp(back, want, len));
+	close(p[0]);
+	close(p[1]);
+}
+
 static void check_file(int fd, uint64_t records)
 {
 	struct stat st;
@@ -93,6 +116,8 @@ int main(int argc, char **argv)
 		CHECKED(!ioctl(0, FIONREAD, &waiting));
 		if (fd >= 0)
 			use_file(fd, records++);
+		if (fd >= 0)
+			splice_file(fd, records - 1);
 		pause_ms(5);
 	}
 	if (fd >= 0)
