@@ -38,13 +38,20 @@
 
 /*
  * One AES-GCM key is good for some 2^24 records (TLS 1.3, RFC 8446 5.5), of up to
- * 16 KiB each.  There is no key update: such a connection ends instead.
+ * 16 KiB each.  There is no key update: a connection that has sent so many is
+ * broken off, and who wants to say more opens another, with new keys.  What lives
+ * long (remote files, terminals) does so by itself and sends again what was not
+ * acknowledged; a handoff of more than 256 GiB fails.
  */
-#define RECORDS_MAX	(1ull << 24)
+#define RECORDS_MAX	(1u << 24)
 #define RECORD_BYTES	16384u
 #define RECORD_DATA	23	/* ContentType application_data */
 
 enum { CONN_ABORTED, CONN_HALF_OPEN, CONN_TLS };
+
+static unsigned int tls_records = RECORDS_MAX;	/* a limit below the ciphers', for tests */
+module_param(tls_records, uint, 0644);
+MODULE_PARM_DESC(tls_records, "records that a connection may send before another replaces it");
 
 struct ctm_conn {
 	struct list_head all;		/* net.lock */
@@ -363,8 +370,10 @@ static int send_all(struct ctm_conn *c, struct msghdr *msg)
 		return -ECONNRESET;
 	if (test_bit(CONN_TLS, &c->bits)) {
 		c->records += 1 + msg_data_left(msg) / RECORD_BYTES;
-		if (c->records > RECORDS_MAX)
+		if (c->records > min(READ_ONCE(tls_records), RECORDS_MAX)) {
+			ctm_conn_abort(c);	/* for the one who receives, too */
 			return -ECONNRESET;
+		}
 	}
 	hold_signals(&old);
 	while (msg_data_left(msg)) {
