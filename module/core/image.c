@@ -177,8 +177,7 @@ static int check_mm(struct ctm_image_state *st, const void *data, u32 len, const
 	    !range_ok(m->start_brk, m->brk) || !range_ok(m->arg_start, m->arg_end) ||
 	    !range_ok(m->env_start, m->env_end) || m->start_stack >= USER_END)
 		return bad(why, "mm: address out of range");
-	if (m->thp_disable > 3 || m->pkeys & 1 || m->exec_pkey > 15 ||
-	    (m->exec_pkey && m->pkeys >> m->exec_pkey & 1))
+	if (m->thp_disable > 3 || m->pad)
 		return bad(why, "mm: value out of range");
 	if (!special_ok(st, m->vdso, m->vdso_len))
 		return bad(why, "mm: vdso");

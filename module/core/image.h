@@ -152,8 +152,7 @@ struct ctm_rec_mm {
 	__u64 vdso, vdso_len;	/* addresses to move vDSO and vvar to, 0: none */
 	__u64 vvar, vvar_len;	/* all vvar-like areas, adjacent, as one range */
 	__u32 nauxv;		/* in u64 */
-	__u16 pkeys;		/* protection keys that are allocated, a bit each; not 0 */
-	__u16 exec_pkey;	/* the kernel's own, of areas with PROT_EXEC alone; 0: none */
+	__u32 pad;
 	__u64 auxv[];
 };
 

@@ -255,11 +255,23 @@ static void explain_areas(struct ctm_explain_ctx *x, const struct ctm_areas *as,
 	}
 }
 
+#ifdef CONFIG_X86_INTEL_MEMORY_PROTECTION_KEYS
+/* the default key, and the one behind PROT_EXEC alone, which mprotect() takes by itself */
+static unsigned int pkeys_of_kernel(struct mm_struct *mm)
+{
+	return mm->context.execute_only_pkey > 0 ? 1 | 1u << mm->context.execute_only_pkey : 1;
+}
+#endif
+
 static void explain_context(struct ctm_explain_ctx *x, struct mm_struct *mm)
 {
 #ifdef CONFIG_MODIFY_LDT_SYSCALL
 	if (READ_ONCE(mm->context.ldt))
 		ctm_stop(x, "has segments of its own (modify_ldt): cannot move");
+#endif
+#ifdef CONFIG_X86_INTEL_MEMORY_PROTECTION_KEYS
+	if (mm->context.pkey_allocation_map & ~pkeys_of_kernel(mm))
+		ctm_stop(x, "uses memory protection keys: cannot move");
 #endif
 #ifdef CONFIG_ADDRESS_MASKING
 	if (mm->context.lam_cr3_mask)
@@ -335,12 +347,6 @@ int ctm_capture_mm(struct ctm_capture *c)
 	r->env_end = mm->env_end;
 	spin_unlock(&mm->arg_lock);
 	r->thp_disable = ctm_mm_thp_disabled(mm);
-#ifdef CONFIG_X86_INTEL_MEMORY_PROTECTION_KEYS
-	/* but for the default key, and the one behind PROT_EXEC alone, which mprotect() takes by itself */
-	if (mm->context.execute_only_pkey > 0)
-		r->exec_pkey = mm->context.execute_only_pkey;
-	r->pkeys = mm->context.pkey_allocation_map & ~(1u | 1u << r->exec_pkey);
-#endif
 	range_of(as, true, &r->vdso, &r->vdso_len);
 	range_of(as, false, &r->vvar, &r->vvar_len);
 	r->nauxv = auxv_words(mm);

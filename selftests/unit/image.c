@@ -154,8 +154,6 @@ static void process(void)
 	M(vdso_len, 0);
 	M(vdso_len, 1 << 30);
 	M(vdso_len, -4096ull);
-	M(pkeys, 1);
-	M(exec_pkey, 16);
 	M(vvar, 0x7ffff7fc2000ull);	/* overlaps the vDSO */
 	M(vdso, 0x7ffff0000000ull);	/* overlaps an area */
 	SET(struct ctm_rec_sighand, CTM_REC_SIGHAND, 0, act[8].handler, 1);

@@ -115,58 +115,6 @@ static void check_contents(void)
 	}
 }
 
-/* ---- protection keys: the first is free again, the second guards a page ---- */
-
-static int free_key, key = -1;
-static char *keyed, *exec_only;
-static volatile int fault_key;
-
-static void on_pkey(int sig, siginfo_t *info, void *context)
-{
-	(void)context;
-	fault_key = info->si_code == SEGV_PKUERR ? (int)info->si_pkey : -1;
-	siglongjmp(jump, sig);
-}
-
-static void prepare_keys(void)
-{
-	free_key = pkey_alloc(0, 0);
-	if (free_key < 0)
-		return;			/* a CPU without: the other checks go on */
-	key = pkey_alloc(0, PKEY_DISABLE_WRITE);
-	MUST(key > free_key);
-	keyed = map(2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	memset(keyed, 0x77, 4096);
-	MUST(!pkey_mprotect(keyed, 4096, PROT_READ | PROT_WRITE, key));
-	exec_only = map(4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	memcpy(exec_only, "\xb8\x2b\0\0\0\xc3", 6);	/* return 43 */
-	MUST(!mprotect(exec_only, 4096, PROT_EXEC));
-	MUST(!pkey_free(free_key));
-}
-
-static int write_keyed(void)
-{
-	fault_key = 0;
-	if (!sigsetjmp(jump, 1))
-		*(volatile char *)keyed = 0x77;
-	return fault_key;
-}
-
-static void check_keys(void)
-{
-	struct sigaction sa = { .sa_sigaction = on_pkey, .sa_flags = SA_NODEFER | SA_SIGINFO };
-
-	if (key < 0)
-		return;
-	sigaction(SIGSEGV, &sa, NULL);
-	VERIFY(pkey_get(key) == PKEY_DISABLE_WRITE);
-	VERIFY(all(keyed, 4096, 0x77) && write_keyed() == key);
-	VERIFY(((int (*)(void))exec_only)() == 43);
-	VERIFY(!pkey_set(key, 0) && write_keyed() == 0);
-	VERIFY(pkey_alloc(0, 0) == free_key);
-	VERIFY(!pkey_mprotect(keyed, 4096, PROT_READ, -1) && !pkey_free(key));
-}
-
 static void check_protection(void)
 {
 	struct sigaction sa = { .sa_handler = on_segv, .sa_flags = SA_NODEFER };
@@ -254,7 +202,6 @@ int main(int argc, char **argv)
 	work_begin(argc, argv);
 	MUST(argc > 2);
 	prepare(argv[2]);
-	prepare_keys();
 	for (i = 0; i < AREAS; i++)
 		area_flags(*areas[i].p + areas[i].off, areas[i].before);
 	work_ready();
@@ -266,7 +213,6 @@ int main(int argc, char **argv)
 			fail("area %s: flags were %s, are %s", areas[i].name, areas[i].before, now);
 	}
 	check_contents();
-	check_keys();
 	check_protection();
 	check_growth();
 	return work_end();

@@ -179,6 +179,12 @@ static void do_ldt(void)
 		cannot("modify_ldt");
 }
 
+static void do_pkey(void)
+{
+	if (syscall(SYS_pkey_alloc, 0, 0) < 0)
+		cannot("pkey_alloc");
+}
+
 static void do_shm(void)
 {
 	int id = shmget(IPC_PRIVATE, 4096, 0600);
@@ -297,6 +303,7 @@ static const struct {
 	{ "device", do_device, "device.*kmsg" },
 	{ "seccomp", do_seccomp, "seccomp" },
 	{ "ldt", do_ldt, "modify_ldt" },
+	{ "pkey", do_pkey, "protection keys" },
 	{ "shm", do_shm, "SYSV|SysV|System V" },
 	{ "semundo", do_semundo, "SysV semaphores" },
 	{ "mapping", do_mapping, "shared writable mapping" },

@@ -225,35 +225,23 @@ void mm_pages(struct restore *r, const struct ctm_rec_pages *rec)
 
 /* ---- the end ---------------------------------------------------------------- */
 
-/*
- * Keys are handed out in ascending order: take them up to the highest that is
- * wanted, but leave out the kernel's own, which its first area then gets.
- */
-static unsigned int pkeys_take(struct restore *r)
+/* keys are handed out in ascending order: take them up to the highest that is used */
+static void pkeys_take(struct restore *r)
 {
-	unsigned int exec = r->mm->exec_pkey, used = 0, want, key, have = 0;
+	unsigned int used = 0, key, have = 0;
 	long got;
 
 	for (unsigned int i = 0; i < r->nareas; i++)
 		used |= 1u << r->areas[i].pkey;
-	want = (used | r->mm->pkeys) & ~1u;
-	for (key = 1; key < 16 && want >> key; key++) {
+	used &= ~1u;
+	for (key = 1; key < 16 && used >> key; key++) {
 		got = restore_must(r, SYS(pkey_alloc, 0, 0), "memory: protection keys");
 		have |= 1u << got;
 	}
-	if (want & ~have)
+	if (used & ~have)
 		restore_fail(r, EBUSY, "memory: protection keys");
-	if (exec && have >> exec & 1) {
-		SYS(pkey_free, exec);
-		have &= ~(1u << exec);
-	}
-	return have & ~want;
-}
-
-static void pkeys_drop(unsigned int keys)
-{
-	for (unsigned int key = 1; key < 16; key++)
-		if (keys >> key & 1)
+	for (key = 1; key < 16; key++)
+		if (have & ~used & 1u << key)
 			SYS(pkey_free, key);
 }
 
@@ -265,9 +253,7 @@ static void area_close(struct restore *r, const struct area *a)
 		SYS(madvise, a->start, area_len(a), MADV_HUGEPAGE);
 	if (a->mergeable)
 		SYS(madvise, a->start, area_len(a), MADV_MERGEABLE);
-	if (a->pkey && a->pkey == r->mm->exec_pkey)	/* which PROT_EXEC alone takes by itself */
-		ret = SYS(mprotect, a->start, area_len(a), a->prot);
-	else if (a->pkey)
+	if (a->pkey)
 		ret = SYS(pkey_mprotect, a->start, area_len(a), a->prot, a->pkey);
 	else if (a->opened)
 		ret = SYS(mprotect, a->start, area_len(a), a->prot);
@@ -282,11 +268,9 @@ static void area_close(struct restore *r, const struct area *a)
 
 void mm_finish(struct restore *r)
 {
-	unsigned int spare = pkeys_take(r);
-
+	pkeys_take(r);
 	for (unsigned int i = 0; i < r->nareas; i++)
 		area_close(r, &r->areas[i]);
-	pkeys_drop(spare);
 }
 
 /* ---- vDSO ------------------------------------------------------------------- */
