@@ -6,6 +6,7 @@
  * because the process ran on in between, and then lets each write its records in
  * the order of core/image.h.
  */
+#include <linux/delay.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -13,6 +14,9 @@
 #include "clock.h"
 #include "compat/compat.h"
 #include "resource/resource.h"
+
+/* how often somebody who seems to share a file is looked at, 1 ms apart at least */
+#define UNSURE_TRIES	4
 
 /* ---- findings ---- */
 
@@ -132,6 +136,24 @@ static int hold_tasks(struct ctm_capture *c, struct ctm_capture_state *s)
 	return s->ns ? 0 : -ESRCH;
 }
 
+/* a blocker that may be gone in a moment gets that moment */
+static int explain_frozen(struct ctm_capture *c, struct ctm_explain_ctx *x)
+{
+	const struct ctm_explain_ctx again = *x;
+	unsigned int tries = UNSURE_TRIES;
+	int err;
+
+	for (;;) {
+		err = ctm_explain_process(x);
+		if (err || !x->blockers)
+			return err;
+		if (!x->unsure || !--tries)
+			return ctm_fail(c, -EOPNOTSUPP, "%s", x->first);
+		usleep_range(1000, 3000);
+		*x = again;
+	}
+}
+
 /* what ran on since it was explained is looked at again, now that it stands still */
 static int check_again(struct ctm_capture *c)
 {
@@ -140,7 +162,6 @@ static int check_again(struct ctm_capture *c)
 	};
 	unsigned int i;
 	const char *bad;
-	int err;
 
 	for (i = 0; i < c->ntasks; i++) {
 		if (c->tasks[i]->signal != c->leader->signal)
@@ -152,10 +173,7 @@ static int check_again(struct ctm_capture *c)
 	}
 	x.room = CTM_REASON_MAX;	/* only the first finding is wanted */
 	x.buf = c->buf;
-	err = ctm_explain_process(&x);
-	if (!err && x.blockers)
-		err = ctm_fail(c, -EOPNOTSUPP, "%s", x.first);
-	return err;
+	return explain_frozen(c, &x);
 }
 
 static int gather(struct ctm_capture *c, struct ctm_capture_state *s)

@@ -113,7 +113,8 @@ struct ctm_explain_ctx {
 	unsigned int blockers;
 	char first[CTM_REASON_MAX];	/* the first blocker, for the error of migrate */
 	bool at_home;
-	bool frozen;			/* asked by the capture: what it reads is stable */
+	bool frozen;			/* it does not run: what is read is exact */
+	bool unsure;			/* a blocker may be somebody's call under way: ask again */
 };
 /** ctm_stop()/ctm_note() - add a "stop: " or "note: "/"home: " line */
 __printf(2, 3) void ctm_stop(struct ctm_explain_ctx *x, const char *fmt, ...);

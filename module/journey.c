@@ -706,17 +706,40 @@ static void wait_input(struct journey *j)
 		happen(j, CTM_HO_EV_CANCEL, ENETDOWN);
 }
 
+/*
+ * What would stop @x->p.  A thread that sits in poll() holds the files it waits
+ * for, as another process would that shares them.  If such a file is in the way,
+ * the process is held for a moment and looked at once more.
+ *
+ * Context: holds p->journey.
+ */
+static int explain_exactly(struct ctm_explain_ctx *x)
+{
+	struct ctm_explain_ctx again = *x;
+	char why[CTM_REASON_MAX];
+	int err = ctm_explain_process(x);
+
+	if (err || !x->unsure || x->frozen || !x->p->here || ctm_freeze(x->p, FREEZE_MS, why))
+		return err;
+	again.frozen = true;
+	err = ctm_explain_process(&again);
+	ctm_thaw(x->p);
+	*x = again;
+	return err;
+}
+
 /* what would stop it, before anything is disturbed */
 static int preflight(struct journey *j)
 {
-	struct ctm_explain_ctx x = { .p = j->p, .leader = j->leader, .at_home = ctm_process_is_home(j->p) };
+	struct ctm_explain_ctx x = { .p = j->p, .leader = j->leader, .at_home = ctm_process_is_home(j->p),
+				     .frozen = j->self };
 	int err;
 
 	x.room = CTM_CALL_MAX;
 	x.buf = kvmalloc(x.room, GFP_KERNEL_ACCOUNT);
 	if (!x.buf)
 		return -ENOMEM;
-	err = ctm_explain_process(&x);
+	err = explain_exactly(&x);
 	if (!err && x.blockers) {
 		strscpy(j->why, x.first, sizeof(j->why));
 		err = -EOPNOTSUPP;
@@ -1067,7 +1090,13 @@ static int explain_here(struct ctm_process *p, const char *node, struct explain_
 	x.leader = ctm_process_leader(p);
 	if (!x.leader)
 		return -ESRCH;
-	err = ctm_explain_process(&x);
+	/* one that is on its way stands still soon enough: no waiting for that */
+	if (mutex_trylock(&p->journey)) {
+		err = explain_exactly(&x);
+		mutex_unlock(&p->journey);
+	} else {
+		err = ctm_explain_process(&x);
+	}
 	if (!err && node[0]) {
 		if (choose_target(p, node, &target, why) ||
 		    ctm_abi_compatible(ctm_abi_self(), &target.abi, why))

@@ -91,6 +91,7 @@ static inline int ctm_compat_sendmsg(struct socket *sock, struct msghdr *msg)
 #include <linux/sched/coredump.h>
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
+#include <net/sock.h>
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 #include <linux/filelock.h>	/* 5970e15dbcfe "filelock: move file locking definitions to separate header file" */
 #endif
@@ -285,6 +286,24 @@ struct ctm_compat_eventfd {
 #ifndef PID_FS_MAGIC		/* "pidfd: add pidfs" (6.9) */
 #define PID_FS_MAGIC		0x50494446
 #endif
+
+/* does a unix socket tell its reader who wrote (SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD)? */
+static inline bool ctm_sock_passes(const struct sock *sk)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+	/* 0e81cfd971dc "af_unix: Move SOCK_PASS{CRED,PIDFD,SEC} to struct sock" */
+	return sk->sk_scm_credentials || sk->sk_scm_security || sk->sk_scm_pidfd;
+#else
+	const struct socket *sock = sk->sk_socket;
+
+	return sock && (test_bit(SOCK_PASSCRED, &sock->flags) || test_bit(SOCK_PASSSEC, &sock->flags)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+			/* 5e2ff6704a27 "scm: add SO_PASSPIDFD and SCM_PIDFD" */
+			|| test_bit(SOCK_PASSPIDFD, &sock->flags)
+#endif
+			);
+#endif
+}
 
 /*
  * ---- rfile*.c, deputy.c, term*.c ---------------------------------------------

@@ -217,7 +217,8 @@ static bool file_kind_ok(const struct ctm_rec_file *f)
 	case CTM_FILE_PIPE_W:
 		return !f->path_len && f->peer && f->size <= (1u << 30);
 	case CTM_FILE_SOCKPAIR:
-		return !f->path_len && f->peer && (f->u[0] == 1 || f->u[0] == 2 || f->u[0] == 5);
+		return !f->path_len && f->peer && (f->u[0] == 1 || f->u[0] == 2 || f->u[0] == 5) &&
+		       f->u[1] <= 0x7fffffff;
 	case CTM_FILE_EVENTFD:
 		return !f->path_len && f->u[0] != (u64)-1 && f->u[1] <= 1;
 	case CTM_FILE_TIMERFD:

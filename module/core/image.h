@@ -174,7 +174,9 @@ struct ctm_rec_mm {
  *                   Also stands for anonymous shared memory (u[1] = 1), which
  *                   has no FD
  * @CTM_FILE_TTY:    the capsule's pty slave: open /dev/tty-like, same pty
- * @CTM_FILE_SOCKPAIR: end of an unnamed unix socket pair `peer`; u[0] type
+ * @CTM_FILE_SOCKPAIR: end of an unnamed unix socket pair `peer`; u[0] type, u[1]
+ *                   SO_SNDBUF as the kernel shows it (0: as it comes); what can be
+ *                   read from it as FILEDATA, of messages one each
  * @CTM_FILE_MAPPED: opened by path only for VMA records, no FD
  */
 enum ctm_file_kind {

@@ -159,13 +159,12 @@ struct ctm_open *ctm_files_by_fd(struct ctm_files *t, int fd)
 	return NULL;
 }
 
-bool ctm_open_outside(const struct ctm_files *t, const struct ctm_open *o)
+bool ctm_open_outside(struct ctm_files *t, const struct ctm_open *o)
 {
-	long ours = o->fds + o->maps + o->own;
+	bool ret = file_count(o->file) > (long)o->fds + o->maps + o->own;
 
-	if (!t->frozen)			/* calls under way hold their files */
-		ours += get_nr_threads(t->leader) - 1;
-	return file_count(o->file) > ours;
+	t->unsure |= ret;
+	return ret;
 }
 
 /* ---- classes: each in the first way of DESIGN 5 that is exact ---- */
@@ -446,9 +445,13 @@ int ctm_files_classify(struct ctm_files *t, struct ctm_areas *as)
 	unsigned int i;
 	int err = map_areas(t, as);
 
-	for (i = 0; !err && i < t->n; i++)
-		if (!t->o[i].mapped)
-			classify(t, &t->o[i]);
+	for (i = 0; !err && i < t->n; i++) {
+		if (t->o[i].mapped)
+			continue;
+		t->unsure = false;
+		classify(t, &t->o[i]);
+		t->o[i].unsure = t->unsure;
+	}
 	return err;
 }
 
@@ -460,11 +463,13 @@ static void explain_one(struct ctm_explain_ctx *x, const struct ctm_open *o, cha
 
 	if (IS_ERR(path))
 		path = "?";
+	if (o->refused[0] && o->unsure)
+		x->unsure = true;
 	if (o->refused[0] && o->fd < 0)
 		ctm_stop(x, "%s: cannot move", o->refused);
 	else if (o->refused[0])
 		ctm_stop(x, "fd %d: %s: cannot move", o->fd, o->refused);
-	else if (o->kind == CTM_FILE_HOME && !x->frozen)
+	else if (o->kind == CTM_FILE_HOME)
 		ctm_note(x, "home", "fd %d (%s)", o->fd, path);
 }
 
@@ -618,8 +623,8 @@ static int put_files(struct ctm_capture *c, struct ctm_files *t)
 	return err;
 }
 
-/* what a pipe holds, told of its write end while there is one */
-static int put_pipes(struct ctm_capture *c, struct ctm_files *t)
+/* what a pipe holds, told of its write end while there is one, and an end of a pair */
+static int put_channels(struct ctm_capture *c, struct ctm_files *t)
 {
 	unsigned int i;
 	int err = 0;
@@ -630,6 +635,8 @@ static int put_pipes(struct ctm_capture *c, struct ctm_files *t)
 		if (o->kind == CTM_FILE_PIPE_W ||
 		    (o->kind == CTM_FILE_PIPE_R && !file_inode(o->file)->i_pipe->writers))
 			err = ctm_pipe_data(c, o);
+		else if (o->kind == CTM_FILE_SOCKPAIR)
+			err = ctm_sock_data(c, o);
 	}
 	return err;
 }
@@ -698,7 +705,7 @@ int ctm_capture_files(struct ctm_capture *c)
 	number_areas(t, &s->areas);
 	err = put_files(c, t);
 	if (!err)
-		err = put_pipes(c, t);
+		err = put_channels(c, t);
 	if (!err)
 		err = put_fds(c, t);
 	return err;

@@ -68,6 +68,7 @@ struct ctm_open {
 	u64 handle;
 	const struct ctm_file_ident *ident;	/* PATH, MAPPED: as the destination has it */
 	bool mapped;			/* entry for areas only, apart from the descriptors' */
+	bool unsure;			/* somebody seemed to hold it or its other end */
 	char refused[96];		/* why it cannot move, "" when it can */
 };
 
@@ -82,6 +83,7 @@ struct ctm_files {
 	struct ctm_process *p;		/* borrowed */
 	bool at_home;
 	bool frozen;
+	bool unsure;			/* set by ctm_open_outside() */
 	struct ctm_capture *c;	/* with the idents, or NULL: explaining */
 	struct ctm_open *o;
 	unsigned int n, room;
@@ -97,9 +99,11 @@ int ctm_files_classify(struct ctm_files *t, struct ctm_areas *as);
 struct ctm_open *ctm_files_by_fd(struct ctm_files *t, int fd);
 /**
  * ctm_open_outside() - does anybody hold this open file who is not in the process?
- * Exact while the process stands still; before, a thread inside a call may hide it.
+ * Exact while the process stands still; before, a thread of its own in poll() or
+ * any other call seems to be somebody.  Who reads /proc/PID/fd does at all times.
+ * So t->unsure is set when it says yes.
  */
-bool ctm_open_outside(const struct ctm_files *t, const struct ctm_open *o);
+bool ctm_open_outside(struct ctm_files *t, const struct ctm_open *o);
 void ctm_explain_files(struct ctm_explain_ctx *x);
 int ctm_capture_files(struct ctm_capture *c);	/* FILE, FILEDATA, FD, EPOLL */
 #define CTM_FILEDATA_MAX	(128u << 10)
@@ -122,6 +126,7 @@ int ctm_shmem_fill(const struct ctm_open *o, struct ctm_rec_file *r, const char 
 /** ctm_same_channel() - are they two ends of one pipe or socket pair? */
 bool ctm_same_channel(const struct ctm_open *a, const struct ctm_open *b);
 int ctm_pipe_data(struct ctm_capture *c, const struct ctm_open *o);
+int ctm_sock_data(struct ctm_capture *c, const struct ctm_open *o);	/* contents of an end */
 int ctm_shmem_data(struct ctm_capture *c, const struct ctm_open *o);
 int ctm_epoll_entries(struct ctm_capture *c, const struct ctm_open *o);
 

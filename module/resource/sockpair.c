@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sockpair.c - unnamed unix socket pairs with nothing in them; other sockets stay
+ * sockpair.c - unnamed unix socket pairs inside the process; other sockets stay
+ *
+ * What waits in an end is read by recvmsg(MSG_PEEK) through the socket's own
+ * offset for peeking, which only we use then: the queue's layout is no module's
+ * business, and newer kernels keep it to themselves.
  */
 #include <linux/fs.h>
 #include <linux/net.h>
 #include <net/af_unix.h>
 #include <net/sock.h>
 
+#include "../compat/compat.h"
 #include "resource.h"
 
 static const char *family_name(int family)
@@ -54,10 +59,14 @@ static struct sock *peer_of(struct sock *sk)
 	return peer;
 }
 
+/*
+ * Bytes in it do not matter: a running process has some there at any moment.
+ * Nor does what cannot be known before the process stands still.
+ */
 static bool plain(struct sock *sk)
 {
-	return !unix_sk(sk)->addr && !sk->sk_shutdown &&
-	       skb_queue_empty_lockless(&sk->sk_receive_queue) &&
+	return !unix_sk(sk)->addr && !sk->sk_shutdown && !ctm_sock_passes(sk) &&
+	       READ_ONCE(sk->sk_peek_off) < 0 &&
 	       sk->sk_rcvtimeo == MAX_SCHEDULE_TIMEOUT && sk->sk_sndtimeo == MAX_SCHEDULE_TIMEOUT;
 }
 
@@ -93,8 +102,68 @@ void ctm_sock_classify(struct ctm_files *t, struct ctm_open *o)
 
 void ctm_sock_fill(const struct ctm_open *o, struct ctm_rec_file *r)
 {
+	const struct sock *sk = sock_from_file(o->file)->sk;
+
 	r->peer = o->peer;
-	r->u[0] = sock_from_file(o->file)->sk->sk_type;
+	r->u[0] = sk->sk_type;
+	r->u[1] = READ_ONCE(sk->sk_sndbuf);
+}
+
+/* the next bytes or message behind those that were peeked at; 0: no more */
+static int peek(struct ctm_capture *c, const struct ctm_open *o, void *to, size_t room)
+{
+	struct kvec v = { .iov_base = to, .iov_len = room };
+	struct msghdr msg = {};
+	int n = kernel_recvmsg(sock_from_file(o->file), &msg, &v, 1, room, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n == -EAGAIN)
+		return 0;
+	if (n < 0)
+		return ctm_fail(c, n, "fd %d: its socket cannot be read", o->fd);
+	if (msg.msg_flags & MSG_CTRUNC)
+		return ctm_fail(c, -EOPNOTSUPP, "fd %d: a unix socket with descriptors in it: cannot move", o->fd);
+	if (msg.msg_flags & MSG_TRUNC)
+		return ctm_fail(c, -EOPNOTSUPP, "fd %d: a unix socket with a message of more than %zu bytes in it: cannot move",
+				o->fd, room);
+	return n;
+}
+
+static int put_queue(struct ctm_capture *c, const struct ctm_open *o, struct sock *sk)
+{
+	unsigned int messages = 0;
+	u64 pos = 0;
+	int n, err;
+
+	while ((n = peek(c, o, ctm_filedata_buf(c), CTM_FILEDATA_MAX)) > 0) {
+		err = ctm_put_filedata(c, o->id, pos, n);
+		if (err)
+			return err;
+		pos += n;
+		messages++;
+	}
+	if (!n && sk->sk_type != SOCK_STREAM && messages != skb_queue_len_lockless(&sk->sk_receive_queue))
+		return ctm_fail(c, -EOPNOTSUPP, "fd %d: a unix socket with an empty message in it: cannot move", o->fd);
+	return n;
+}
+
+/*
+ * What can be read from an end, as FILEDATA; messages stay messages.  Nobody else
+ * uses the pair: both ends are the process's alone, which is frozen or calls this
+ * itself.
+ */
+int ctm_sock_data(struct ctm_capture *c, const struct ctm_open *o)
+{
+	struct sock *sk = sock_from_file(o->file)->sk;
+	int err;
+
+#if IS_ENABLED(CONFIG_AF_UNIX_OOB)
+	if (READ_ONCE(unix_sk(sk)->oob_skb))
+		return ctm_fail(c, -EOPNOTSUPP, "fd %d: a unix socket with out-of-band data in it: cannot move", o->fd);
+#endif
+	WRITE_ONCE(sk->sk_peek_off, 0);
+	err = put_queue(c, o, sk);
+	WRITE_ONCE(sk->sk_peek_off, -1);	/* as plain() has found it */
+	return err;
 }
 
 bool ctm_same_channel(const struct ctm_open *a, const struct ctm_open *b)

@@ -203,6 +203,7 @@ static void files(void)
 	F(8, path[2], 0);
 	F(10, peer, 0);
 	F(10, u[0], 3);
+	F(10, u[1], 1ull << 31);
 #define FD(expr, val) SET(struct ctm_rec_filedata, CTM_REC_FILEDATA, 0, expr, val)
 	FD(id, 0);
 	FD(id, 5);			/* comes later */

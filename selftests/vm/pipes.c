@@ -3,10 +3,13 @@
  * pipes.c - descriptors that live inside the process
  *
  * A pipe with bytes in it, eventfd, timerfd, signalfd, epoll over them, memfd with
- * seals and a shared mapping, a socket pair; their flags, sizes and numbers.
+ * seals and a shared mapping, socket pairs with bytes and messages in them; their
+ * flags, sizes and numbers.  A thread polls what nobody else has.
  */
 #include "workload.h"
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -18,6 +21,7 @@
 #define KEPT	3000		/* bytes that stay in the pipe */
 
 static int pipe_r, pipe_w, dead_r, event, semaphore, timer, sigfd, epoll, memory, pair[2];
+static int packets[2], quiet[2], quiet_event;
 static uint64_t put, got;
 static uint64_t *shared;
 
@@ -48,6 +52,35 @@ static void through_pair(void)
 	VERIFY(n == ++received);
 }
 
+/* Both ways, some always on their way, each of another length. */
+static void through_packets(void)
+{
+	static uint64_t sent, received;
+	uint8_t bytes[512];
+	uint64_t len;
+
+	do {
+		memset(bytes, sent, sizeof(bytes));
+		VERIFY(write(packets[sent % 2], bytes, sent % 509 + 1) == (ssize_t)(sent % 509 + 1));
+	} while (++sent < 8);
+	len = received % 509 + 1;
+	VERIFY(read(packets[!(received % 2)], bytes, sizeof(bytes)) == (ssize_t)len);
+	VERIFY(bytes[0] == (uint8_t)received && bytes[len - 1] == (uint8_t)received);
+	received++;
+}
+
+/* It holds the files that it waits for, as somebody outside would. */
+static void *poller(void *arg)
+{
+	struct pollfd p[3] = {
+		{ .fd = quiet[0], .events = POLLIN }, { .fd = quiet_event, .events = POLLIN },
+		{ .fd = quiet[0], .events = POLLIN },
+	};
+
+	VERIFY(poll(p, 3, -1) == 1 && p[1].revents == POLLIN);
+	return arg;
+}
+
 static void through_epoll(void)
 {
 	struct epoll_event ev[8];
@@ -73,8 +106,50 @@ static void through_memory(void)
 	VERIFY(pread(memory, &n, sizeof(n), 5 * sizeof(n)) == sizeof(n) && n == shared[5]);
 }
 
+/* A stream that is full, from portions of all sizes, and half read. */
+static int full[2];
+static uint32_t in_full, out_of_full;
+
+static uint8_t full_byte(uint32_t at)
+{
+	return at * 2654435761u >> 24;
+}
+
+static void fill(void)
+{
+	static uint8_t bytes[150000];
+	size_t len = 1, i;
+	ssize_t n;
+
+	for (;; len = len * 3 % 149993 + 1) {
+		for (i = 0; i < len; i++)
+			bytes[i] = full_byte(in_full + i);
+		n = write(full[0], bytes, len);
+		if (n < 0)
+			break;
+		in_full += n;
+	}
+	MUST(errno == EAGAIN && in_full > 50000);
+	out_of_full = read(full[1], bytes, 777);
+}
+
+static void check_full(void)
+{
+	static uint8_t bytes[10000];
+	ssize_t n, i;
+
+	while ((n = read(full[1], bytes, sizeof(bytes))) > 0)
+		for (i = 0; i < n; i++, out_of_full++)
+			if (bytes[i] != full_byte(out_of_full)) {
+				fail("byte %u of the full socket is wrong", out_of_full);
+				return;
+			}
+	VERIFY(n == -1 && errno == EAGAIN && out_of_full == in_full);
+}
+
 static void prepare(void)
 {
+	int sndbuf = 40000;
 	struct itimerspec far = { { 0, 0 }, { 4000, 0 } };
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 0x1122334455667788ull };
 	sigset_t set;
@@ -105,6 +180,13 @@ static void prepare(void)
 	shared[5] = 0;
 	MUST(!fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW));
 	MUST(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	MUST(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, packets));
+	MUST(!setsockopt(packets[1], SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)));
+	MUST(!socketpair(AF_UNIX, SOCK_STREAM, 0, full));
+	MUST(!fcntl(full[0], F_SETFL, O_NONBLOCK) && !fcntl(full[1], F_SETFL, O_NONBLOCK));
+	fill();
+	MUST(!socketpair(AF_UNIX, SOCK_DGRAM, 0, quiet));
+	quiet_event = eventfd(0, 0);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	MUST(event >= 0 && semaphore >= 0 && timer >= 0 && sigfd >= 0 && epoll >= 0);
 	MUST(!epoll_ctl(epoll, EPOLL_CTL_ADD, event, &ev));
@@ -120,6 +202,8 @@ static void check(void)
 	struct signalfd_siginfo info;
 	struct itimerspec left;
 	char text[16] = "";
+	int sndbuf = 0;
+	socklen_t len = sizeof(sndbuf);
 	uint64_t n;
 
 	while (got < put) {
@@ -143,6 +227,11 @@ static void check(void)
 	VERIFY(fcntl(memory, F_GET_SEALS) == (F_SEAL_SHRINK | F_SEAL_GROW));
 	VERIFY(shared[6] == 0x5a5a5a5a5a5a5a5aull && shared[8191] == 0x5a5a5a5a5a5a5a5aull);
 	VERIFY(ftruncate(memory, 4096) == -1 && errno == EPERM);
+	check_full();
+	VERIFY(!getsockopt(packets[1], SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) && sndbuf == 80000);
+	VERIFY(!getsockopt(packets[0], SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) && sndbuf != 80000);
+	n = 1;
+	VERIFY(write(quiet_event, &n, sizeof(n)) == sizeof(n));
 	shutdown(pair[0], SHUT_WR);
 	VERIFY(read(pair[1], text, 1) == 0);
 	VERIFY(fcntl(pair[0], F_GETFD) == FD_CLOEXEC);
@@ -150,17 +239,22 @@ static void check(void)
 
 int main(int argc, char **argv)
 {
+	pthread_t waits;
+
 	work_begin(argc, argv);
 	prepare();
 	through_pipe();
+	MUST(!pthread_create(&waits, NULL, poller, NULL));
 	work_ready();
 	while (working()) {
 		through_pipe();
 		through_pair();
+		through_packets();
 		through_epoll();
 		through_memory();
 		pause_ms(1);
 	}
 	check();
+	VERIFY(!pthread_join(waits, NULL));
 	return work_end();
 }

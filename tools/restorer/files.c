@@ -9,11 +9,13 @@
 #include "restore.h"
 #include "pty.h"
 #include <asm/errno.h>
+#include <asm/socket.h>
 #include <linux/eventpoll.h>
 #include <linux/memfd.h>
 #include <linux/timerfd.h>
 
 #define EFD_SEMAPHORE		1
+#define SNDBUF_MOST		(1 << 30)	/* the kernel lowers it to what it allows */
 #define NS			1000000000ull
 /* what fcntl can set, and what open must not get */
 #define FLAGS_SET	(O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC)
@@ -198,6 +200,24 @@ static void pipe_take(struct restore *r, struct file_obj *f, const struct ctm_re
 	}
 }
 
+static int sndbuf_get(struct restore *r, int fd)
+{
+	int bytes = 0, len = sizeof(bytes);
+
+	restore_must(r, SYS(getsockopt, fd, SOL_SOCKET, SO_SNDBUF, &bytes, &len), "socket pair: SO_SNDBUF");
+	return bytes;
+}
+
+/* @bytes: as SO_SNDBUF is shown, twice of what is set */
+static void sndbuf_set(struct restore *r, int fd, int bytes)
+{
+	int half = bytes / 2;
+
+	if (sndbuf_get(r, fd) != bytes)
+		restore_must(r, SYS(setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof(half)),
+			     "socket pair: SO_SNDBUF");
+}
+
 static void pair_take(struct restore *r, struct file_obj *f, const struct ctm_rec_file *rec)
 {
 	struct file_obj *first = obj_peer(r, f, rec->peer, CTM_FILE_SOCKPAIR, CTM_FILE_SOCKPAIR);
@@ -211,6 +231,8 @@ static void pair_take(struct restore *r, struct file_obj *f, const struct ctm_re
 		restore_must(r, SYS(socketpair, AF_UNIX, rec->u[0], 0, fds), "socket pair");
 		ends_make(r, f, fds, 0);
 	}
+	if (rec->u[1])
+		sndbuf_set(r, f->fd, rec->u[1]);
 }
 
 static long memfd_make(struct restore *r, const struct ctm_rec_file *rec)
@@ -340,6 +362,19 @@ static void data_write(struct restore *r, int fd, const struct ctm_rec_filedata 
 	restore_must(r, SYS(fcntl, fd, F_SETFL, flags), "file %u: contents", rec->id);
 }
 
+/*
+ * Room in a socket is counted in what the kernel's buffers take, and the program
+ * filled them in other portions: as much as may be had, while they are filled.
+ */
+static void pair_write(struct restore *r, int fd, const struct ctm_rec_filedata *rec)
+{
+	int bytes = sndbuf_get(r, fd);
+
+	sndbuf_set(r, fd, SNDBUF_MOST);
+	data_write(r, fd, rec);
+	sndbuf_set(r, fd, bytes);
+}
+
 void files_data(struct restore *r, const struct ctm_rec_filedata *rec)
 {
 	struct file_obj *f = obj_of(r, rec->id);
@@ -349,9 +384,11 @@ void files_data(struct restore *r, const struct ctm_rec_filedata *rec)
 	case CTM_FILE_PIPE_W:
 		data_write(r, f->fd, rec);
 		break;
-	case CTM_FILE_PIPE_R:
-	case CTM_FILE_SOCKPAIR:		/* what can be read here was written there */
+	case CTM_FILE_PIPE_R:		/* what can be read here was written there */
 		data_write(r, f->other, rec);
+		break;
+	case CTM_FILE_SOCKPAIR:
+		pair_write(r, f->other, rec);
 		break;
 	case CTM_FILE_MEMFD:
 		while (done < rec->len)
