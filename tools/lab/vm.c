@@ -69,7 +69,7 @@ static void machine_args(struct args *a, const struct node *n)
 {
 	const struct lab *lab = n->lab;
 	bool kvm = !strcmp(lab->accel, "kvm");
-	char timing[80];
+	char timing[160];
 
 	arg(a, "qemu-system-x86_64");
 	arg(a, "-name");
@@ -88,8 +88,13 @@ static void machine_args(struct args *a, const struct node *n)
 	arg2(a, "-kernel", lab->vmlinuz);
 	arg2(a, "-initrd", lab->initrd);
 	arg(a, "-append");
-	/* On a busy computer the tests that the last ones skip fail for want of time. */
-	snprintf(timing, sizeof(timing), "no_timer_check tsc=reliable tsc_early_khz=%lu", tsc_khz());
+	/*
+	 * On a busy computer the tests that the first ones skip fail for want of time, and
+	 * a machine that does not get its turn for 20 s says that its CPU is locked up, in
+	 * whatever function it was: most often where pages are cleared.
+	 */
+	snprintf(timing, sizeof(timing), "no_timer_check tsc=reliable tsc_early_khz=%lu "
+		 "watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60", tsc_khz());
 	arg(a, "console=ttyS0 loglevel=5 panic=-1 random.trust_cpu=on lab.node=%d %s %s",
 	    n->number, kvm ? "" : timing, lab->append);
 	arg(a, "-chardev");
