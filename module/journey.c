@@ -37,7 +37,9 @@
 #define MIGRATE_CALL_MS		(30 * 60 * 1000)
 #define POLL_MS			200
 #define TRIES			3
+#define ARRIVAL_MS		10000	/* for the last source to say RELEASED */
 #define JOURNEYS_MAX		64
+#define SLOW_MS			15000	/* a journey that takes longer says where */
 
 struct journey {
 	struct kref ref;
@@ -65,6 +67,7 @@ struct journey {
 	size_t commit_len;
 
 	ktime_t t_call, t_freeze;
+	u64 since, spent[CTM_HO_SRC_MAX];	/* ns in each state of m, under todo.lock */
 	struct ctm_migrate *result;	/* ours */
 	int err;
 	char why[CTM_REASON_MAX];
@@ -105,12 +108,16 @@ static void journey_put(struct journey *j)
 static int step(struct journey *j, struct ctm_ho_event *ev)
 {
 	struct ctm_ho_actions a;
+	unsigned int was;
 	int err;
 
 	ev->now = ktime_get_ns();
 	mutex_lock(&j->todo.lock);
+	was = j->m.state;
 	err = ctm_ho_source_step(&j->m, ev, &a);
 	if (!err) {
+		j->spent[was] += ev->now - j->since;
+		j->since = ev->now;
 		if (j->m.state == CTM_HO_SRC_COMMITTED)
 			WRITE_ONCE(j->p->committed, true);
 		ctm_outcome_set(&j->m.id, true, ctm_ho_source_outcome(&j->m));
@@ -544,6 +551,20 @@ static void do_released(struct journey *j)
 	ctm_call(j->target.id, CTM_CALL_RELEASED, &f, sizeof(f), NULL, &none, 2000);
 }
 
+static unsigned int spent_ms(const struct journey *j, unsigned int state)
+{
+	return div_u64(j->spent[state], NSEC_PER_MSEC);
+}
+
+static void report_slow(const struct journey *j)
+{
+	pr_info("continuum: process %llx: slow journey to %s: %llu ms; consent %u, offer %u, freeze %u, image %u, building %u, start %u ms\n",
+		j->p->gpid, j->target.name, div_u64(j->result->total_ns, NSEC_PER_MSEC),
+		spent_ms(j, CTM_HO_SRC_CONSENT), spent_ms(j, CTM_HO_SRC_OFFERED),
+		spent_ms(j, CTM_HO_SRC_FREEZING), spent_ms(j, CTM_HO_SRC_SENDING),
+		spent_ms(j, CTM_HO_SRC_WAIT_PREPARED), spent_ms(j, CTM_HO_SRC_COMMITTED));
+}
+
 static void report(struct journey *j, int err)
 {
 	struct ctm_migrate *r = j->result;
@@ -552,6 +573,8 @@ static void report(struct journey *j, int err)
 	r->bytes = j->conn ? ctm_conn_bytes_sent(j->conn) : 0;
 	strscpy(r->node, j->target.name, sizeof(r->node));
 	j->err = err;
+	if (r->total_ns > SLOW_MS * (u64)NSEC_PER_MSEC)
+		report_slow(j);
 	ctm_count(err ? CTM_CNT_HANDOFF_ABORTED : CTM_CNT_HANDOFF_OUT);
 	if (err)
 		pr_info("continuum: process %llx: stays: %s\n", j->p->gpid, j->why);
@@ -879,6 +902,7 @@ static struct journey *journey_new(struct ctm_process *p, const struct ctm_calle
 	init_completion(&j->done);
 	INIT_WORK(&j->work, run_work);
 	j->t_call = ktime_get();
+	j->since = ktime_to_ns(j->t_call);
 	j->sink.record = sink_record;
 	j->sink.pages = sink_pages;
 	/* all that an abort or a commit will need is had before anything is frozen */
@@ -990,6 +1014,10 @@ static int migrate_here(struct ctm_process *p, const char *node, const struct ct
 			"it is ending", sizeof(out->reason));
 		return err;
 	}
+	/* who asked for the last move may ask for the next before its RELEASED is here */
+	if (READ_ONCE(p->arriving) && wait_event_interruptible_timeout(p->wait, !READ_ONCE(p->arriving),
+								       msecs_to_jiffies(ARRIVAL_MS)) < 0)
+		return -EINTR;
 	do {
 		err = try_migrate(p, node, by, self, out, &again);
 	} while (err && again && --tries);

@@ -1076,8 +1076,10 @@ static void act(struct ctm_landing *l, enum ctm_ho_action a)
 		do_send_abort(l);
 		break;
 	case CTM_HO_SETTLE:
-		if (l->p)
+		if (l->p) {
 			WRITE_ONCE(l->p->arriving, false);
+			wake_up_all(&l->p->wait);
+		}
 		break;
 	case CTM_HO_ENTER_LIMBO:
 		pr_warn("continuum: process %llx: landed copy in limbo: the source does not answer\n",

@@ -71,7 +71,7 @@ struct ctm_process {
 	/* home part: valid when CTM_GPID_NODE(gpid) == ctm_node_id() */
 	bool ended;
 	struct ctm_wait exit;		/* valid once @ended */
-	wait_queue_head_t wait;		/* for @ended, @state, @host */
+	wait_queue_head_t wait;		/* for @ended, @state, @host; on the host for @arriving */
 	unsigned long ended_at;		/* jiffies */
 
 	/* parts with owners of their own; set once, freed with the process */
