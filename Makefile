@@ -11,7 +11,7 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 build-module := tools/kernels/module
 
 .PHONY: all module modules-all tools setup demo check check-unit check-build \
-	check-vm bench install dkms clean help
+	check-vm soak bench install dkms clean help
 
 all: module tools
 
@@ -47,6 +47,10 @@ check-build: setup
 check-vm: setup
 	$(MAKE) tools
 	selftests/run vm
+
+soak: setup
+	$(MAKE) tools
+	selftests/run soak
 
 bench: setup
 	$(MAKE) tools
@@ -85,6 +89,7 @@ help:
 	@echo '     check-unit      the pure core, in user space'
 	@echo '     check-build     warnings, sparse, objtool, exported symbols, dkms'
 	@echo '     check-vm        on clusters of virtual machines'
+	@echo 'make soak          200 moves under load on the first kernel, 20 on the others'
 	@echo 'make bench         measurements'
 	@echo 'make install       module and tools into this machine'
 	@echo 'make dkms          the module for every kernel of this machine, by DKMS'

@@ -35,7 +35,8 @@ lab_begin() {
 	trap lab_end EXIT
 	trap 'exit 143' TERM HUP
 	trap 'exit 130' INT
-	lab up -n "$2" -k "$KERNEL" -m "${LAB_MIB:-512}" >"$work/up" 2>&1 || return 1
+	lab up -n "$2" -k "$KERNEL" -m "${LAB_MIB:-512}" --cpus "${LAB_CPUS:-1}" >"$work/up" 2>&1 ||
+		return 1
 	SHARED=/shared/test
 	on n1 mkdir -m 1777 "$SHARED"
 }
@@ -120,8 +121,14 @@ try() {
 		sweep
 		;;
 	esac
+	[ ! -s "$work/notes" ] || sed 's/^/# /' "$work/notes"
+	: >"$work/notes"
 	((SECONDS - begin < 30)) || echo "# $name took $((SECONDS - begin)) s"
 }
+
+# note WORDS...: shown with the test's result, whatever that is.
+note() { echo "$*" >>"$work/notes"; }
+: >"$work/notes"
 
 tries_end() {
 	echo "# Totals: pass:$((count - failed - skipped)) fail:$failed skip:$skipped"
