@@ -1231,7 +1231,8 @@ out:
 
 int ctm_journey_init(void)
 {
-	workers = alloc_workqueue("continuum", WQ_UNBOUND, JOURNEYS_MAX);
+	/* a process stands still meanwhile, and the node that it leaves may be a busy one */
+	workers = alloc_workqueue("continuum", WQ_UNBOUND | WQ_HIGHPRI, JOURNEYS_MAX);
 	if (!workers)
 		return -ENOMEM;
 	ctm_call_handler(CTM_CALL_CONSENT, serve_consent);

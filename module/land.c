@@ -1230,6 +1230,7 @@ static void serve(struct ctm_conn *c)
 	kvfree(f);
 	if (!l)
 		return;
+	set_user_nice(current, MIN_NICE);	/* as the source's worker: see there */
 	drive(l);
 	set_verdict(l, ABORTED);	/* nothing if it was GO */
 	expel_reader(l);

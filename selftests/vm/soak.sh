@@ -8,12 +8,13 @@
 
 # ---- load ----
 
-# A bit of everything: computing, memory, system calls, processes.
+# A bit of everything: computing, memory, system calls, processes.  Nice, because a move
+# is to be disturbed at all moments, not to take half a minute on an emulated CPU.
 stress_begin() {
 	local n
 
 	for n in "${NODES[@]}"; do
-		on "$n" sh -c 'cd /tmp && { setsid stress-ng -q --cpu 1 --cpu-load 30 \
+		on "$n" sh -c 'cd /tmp && { setsid nice -n 10 stress-ng -q --cpu 1 --cpu-load 30 \
 			--vm 1 --vm-bytes 32M --vm-hang 1 --io 1 --fork 1 --fork-max 2 \
 			--temp-path /tmp >/tmp/stress.out 2>&1 </dev/null & echo $! >/tmp/stress.pid; }' || return
 	done

@@ -6,7 +6,8 @@
 #include "restore.h"
 #include <asm/errno.h>
 
-#define NS	1000000000ll
+#define NS		1000000000ll
+#define NICE_LANDING	(-20)
 
 static void clock_text(char *buf, size_t room, const char *name, __s64 off)
 {
@@ -69,6 +70,8 @@ void keeper_land(struct keeper *k)
 	while (ret == -EINTR);
 	if (ret)
 		keeper_fail(k, -ret, "waiting for a landing");
+	/* The process stands still: what builds it goes first, until it gets its own nice. */
+	SYS(setpriority, 0, 0, NICE_LANDING);
 	k->landing = true;
 	k->gpid = land.gpid;
 	k->flags = land.flags;
@@ -77,4 +80,5 @@ void keeper_land(struct keeper *k)
 	if (k->flags & CTM_ADOPT_TTY)
 		keeper_pty(k, land.uid);
 	leader_clone(k, &land);
+	SYS(setpriority, 0, 0, 0);
 }
