@@ -243,7 +243,7 @@ enum { DEVICE, SIGNALS, TTY_IN, TTY_OUT, POLLED };
 static void choose_polls(const struct session *s, struct pollfd polls[POLLED])
 {
 	bool reads = s->tty && s->tty->in >= 0 && is_empty(&s->input) && !s->ended &&
-		     (s->tty->raw || tty_in_foreground(s->tty));
+		     (s->tty->raw || (!s->tty->keys_only && tty_in_foreground(s->tty)));
 
 	polls[DEVICE] = (struct pollfd){ .fd = s->ended ? -1 : s->deputy->device, .events = POLLPRI };
 	if (s->tty && is_empty(&s->output))

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -145,19 +146,25 @@ static int pending_end(void)
 	return 0;
 }
 
-/* Signals are blocked: they are looked for now and then.  Hanging up ends the start. */
+/*
+ * Signals are blocked: they are looked for now and then.  One that would end this
+ * program hangs up, which ends the start; but the answer may be under way by then,
+ * and a process that has started needs its deputy, who will pass the signal on.
+ */
 static int await_reply(int socket, struct daemon_reply *reply, int *device)
 {
 	struct pollfd poll_socket = { .fd = socket, .events = POLLIN };
-	int error;
+	int error, sig = 0;
 
-	while (poll(&poll_socket, 1, 200) <= 0) {
-		int sig = pending_end();
-
+	while (poll(&poll_socket, 1, sig ? -1 : 200) <= 0) {
+		if (!sig)
+			sig = pending_end();
 		if (sig)
-			return 128 + sig;
+			shutdown(socket, SHUT_WR);
 	}
 	error = daemon_receive(socket, reply, device);
+	if (error && sig)
+		return 128 + sig;
 	if (error)
 		return failed(error, "continuumd: %s", strerror(-error));
 	return reply->error ? refused(reply) : DONE;

@@ -95,6 +95,10 @@ bool tty_find(struct tty *tty)
 	if (tty->fds & 1)
 		tty->in = STDIN_FILENO;
 	tty->out = open_output(tty->terminal);
+	if (!(tty->fds & 1) && tty->fds & 2 && tcgetpgrp(tty->terminal) >= 0) {
+		tty->in = tty->out;
+		tty->keys_only = true;
+	}
 	return tty->out >= 0;
 }
 
@@ -132,17 +136,25 @@ static void note_newlines(struct tty *tty)
 			    (now.c_oflag & (OPOST | ONLCR)) == (OPOST | ONLCR);
 }
 
+/* Another program of the job has made it raw, and will put it back. */
+static bool is_taken(const struct tty *tty)
+{
+	return tty->keys_only && !(saved.settings.c_lflag & (ICANON | ECHO));
+}
+
 void tty_take(struct tty *tty)
 {
 	struct termios raw;
 
 	if (!tty->raw && tty->in >= 0 && tty_in_foreground(tty) &&
-	    !tcgetattr(tty->terminal, &saved.settings)) {
+	    !tcgetattr(tty->terminal, &saved.settings) && !is_taken(tty)) {
 		guard_exits();
 		saved.fd = tty->terminal;
 		saved.raw = 1;
 		raw = saved.settings;
 		cfmakeraw(&raw);
+		if (tty->keys_only)
+			raw.c_lflag |= saved.settings.c_lflag & ISIG;
 		tty->raw = !tcsetattr(tty->terminal, TCSADRAIN, &raw);
 		if (!tty->raw)
 			saved.raw = 0;

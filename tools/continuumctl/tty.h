@@ -16,15 +16,22 @@
 /** struct tty - found by tty_find() */
 struct tty {
 	int terminal;		/* one of the descriptors 0 to 2 */
-	int in;			/* 0 when standard input is the terminal, else -1 */
+	int in;			/* where its keys are read, or -1: see tty_find() */
 	int out;		/* a description of its own, O_NONBLOCK where it could be had */
 	uint32_t fds;		/* bit n: descriptor n (0 to 2) is the terminal */
+	bool keys_only;		/* standard input is something else */
 	bool raw;
 	bool own_newlines;	/* not raw, and the terminal makes CR LF of LF */
 	bool cr_pending;	/* see tty_filter() */
 };
 
-/** tty_find() - the terminal among descriptors 0 to 2.  Return: whether there is one */
+/**
+ * tty_find() - the terminal among descriptors 0 to 2.  Return: whether there is one
+ *
+ * It gives input if standard input is the terminal, or if standard output is: less
+ * in a pipeline takes its keys from /dev/tty.  Then Ctrl-C and its kin stay signals
+ * for the whole job, whose other programs have their part in the work.
+ */
 bool tty_find(struct tty *tty);
 
 /** tty_settings() - struct termios2 and window size for the new pty */
