@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""screen.py CTL PROGRAM NODE...: a full-screen program keeps its screen while it moves
+
+To be run on the node where it starts; PROGRAM is vim, less, pipe (less, which reads
+a pipe and its keys from /dev/tty) or htop; it goes to each NODE in turn.  tmux is
+the terminal, and interprets what is written to it.  The screen and the cursor have
+to be the same before and after each move; keys work on every node; the window
+changes its size while the program is away; at the end the shell's screen, its
+terminal's settings and the exit status are what they are without Continuum, which
+ALONE=1 shows: it moves nothing.
+Exit status: 0, or 1 with the cause on standard output.
+"""
+import json, os, re, subprocess, sys, tempfile, time
+
+ctl, program, nodes = sys.argv[1], sys.argv[2], sys.argv[3:]
+SLOW = float(os.environ.get("SLOW", "60"))     # seconds that a change may take
+QUIET = 1.0                                    # ... after which nothing more is expected
+
+
+def command(*words, **more):
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=2 * SLOW,
+                          text=True, stdin=subprocess.DEVNULL, **more)
+
+
+class Screen:
+    """A shell on a terminal that is tmux's."""
+
+    def __init__(self, directory):
+        self.changing = 0
+        self.socket = "/tmp/tmux.%d" % os.getpid()      # a socket is for one node
+        with open(directory + "/conf", "w") as f:
+            f.write("set -g status off\nset -g default-terminal screen\nset -s escape-time 0\n")
+        os.environ.update(HISTFILE="/dev/null", SHELL="/bin/bash", LC_ALL="C.UTF-8", HOME=directory)
+        os.environ.pop("TMUX", None)
+        said = self.tmux("-f", directory + "/conf", "new-session", "-d", "-x", "80", "-y", "24",
+                         "-c", directory, "PS1='READY$ ' bash --norc --noprofile --noediting -i")
+        assert not said, said
+        self.shows("READY\\$")
+
+    def tmux(self, *words):
+        return command("tmux", "-S", self.socket, *words).stdout
+
+    def now(self):
+        """The lines, with their colours, and where the cursor is; not the first @changing."""
+        cursor = self.tmux("display", "-p", "#{alternate_on} #{cursor_flag}" +
+                           ("" if self.changing else " #{cursor_y},#{cursor_x}"))
+        return self.tmux("capture-pane", "-p", "-e", "-S", str(self.changing)) + cursor
+
+    def text(self):
+        return self.tmux("capture-pane", "-p")
+
+    def keys(self, *keys):
+        self.tmux("send-keys", *keys)
+
+    def line(self, text):
+        self.tmux("send-keys", "-l", text)
+        self.keys("Enter")
+
+    def resize(self, rows, cols):
+        self.tmux("resize-window", "-x", str(cols), "-y", str(rows))
+
+    def shows(self, pattern):
+        end = time.monotonic() + SLOW
+        while not re.search(pattern, self.text(), re.M):
+            assert time.monotonic() < end, "no %r on the screen:\n%s" % (pattern, self.text())
+            time.sleep(.1)
+
+    def settled(self):
+        """The screen, when it has been the same for a while."""
+        end = time.monotonic() + SLOW
+        last, since = self.now(), time.monotonic()
+        while time.monotonic() - since < QUIET:
+            assert time.monotonic() < end, "the screen does not come to rest:\n" + self.text()
+            time.sleep(.2)
+            seen = self.now()
+            if seen != last:
+                last, since = seen, time.monotonic()
+        return last
+
+    def end(self):
+        self.tmux("kill-server")
+
+
+def gpid(name):
+    for _ in range(int(SLOW * 5)):
+        found = [p["gpid"] for p in json.loads(command(ctl, "ps", "-j").stdout) if p["comm"] == name]
+        if found:
+            return found[-1]
+        time.sleep(.2)
+    raise AssertionError("no %s in ps:\n%s" % (name, command(ctl, "ps").stdout))
+
+
+def move(process, node):
+    moved = command(ctl, "migrate", process, node)
+    assert moved.returncode == 0, "to %s: %s%s" % (node, moved.stdout, command(ctl, "explain", process, node).stdout)
+
+
+def same(before, after, when):
+    assert before == after, "%s, before:\n%s\nafter:\n%s" % (when, before, after)
+
+
+class Vim:
+    name = "vim"
+    start = "vim -u NONE -i NONE -n -c 'set nocp ruler' text"
+    status = 3
+
+    def __init__(self, screen):
+        self.wanted = []
+        screen.shows("^~")
+
+    def step(self, screen, n):
+        self.wanted.append("line %d: grüße" % n)
+        screen.tmux("send-keys", "-l", "iline %d: grüße" % n)
+        screen.keys("Enter", "Escape")
+        screen.shows("^line %d: grüße" % n)
+
+    def away(self, screen):     # a command line half typed, which a move must not finish
+        screen.keys(":")
+        screen.tmux("send-keys", "-l", "set nu")
+        screen.shows("^:set nu$")
+
+    def back(self, screen):
+        screen.keys("Enter")
+        screen.shows("^ +1 line 0: grüße")
+
+    def sized(self, screen, rows):
+        screen.shows("^ +1 line 0")
+        assert len(re.findall("^~", screen.text(), re.M)) >= rows - len(self.wanted) - 2, screen.text()
+
+    def quit(self, screen):
+        screen.keys(":", "w", "Enter", ":", "3", "c", "q", "Enter")
+
+    def verify(self, directory):
+        with open(directory + "/text") as f:
+            found = f.read().split("\n")
+        assert found[:len(self.wanted)] == self.wanted, found
+
+
+class Less:
+    name = "less"
+    start = "less -N lines"
+    status = 0
+
+    def __init__(self, screen):
+        self.top = 1
+        screen.shows("^ +1 the line 1$")
+
+    def step(self, screen, n):
+        self.top = 1000 * (n + 1)
+        screen.tmux("send-keys", "-l", "%dg" % self.top)
+        screen.shows("^ +%d the line %d$" % (self.top, self.top))
+
+    def away(self, screen):
+        screen.tmux("send-keys", "-l", "/line 7")
+        screen.shows("^/line 7")
+
+    def back(self, screen):
+        screen.tmux("send-keys", "-l", "777$")
+        screen.keys("Enter")
+        screen.shows("the line 7777$")
+
+    def sized(self, screen, rows):
+        screen.shows("^ +7777 the line 7777$")
+        end = time.monotonic() + SLOW
+        while len(re.findall("the line", screen.text())) != rows - 1:
+            assert time.monotonic() < end, screen.text()
+            time.sleep(.2)
+
+    def quit(self, screen):
+        screen.keys("q")
+
+    def verify(self, directory):
+        pass
+
+
+class Pipe(Less):
+    start = "less -N <lines"
+
+    def __init__(self, screen):
+        super().__init__(screen)
+
+
+class Htop:
+    """Its meters change; below them is the setup, which does not."""
+    name = "htop"
+    start = "htop -d 20 --no-mouse"
+    status = 0
+
+    def __init__(self, screen):
+        screen.shows("F1Help")
+        screen.keys("F2")
+        screen.shows("Categories")
+        screen.changing = 5
+
+    def step(self, screen, n):      # the next category
+        screen.keys("Down")
+
+    def away(self, screen):
+        pass
+
+    def back(self, screen):
+        screen.changing = 0
+        screen.keys("F10")
+        screen.shows("F1Help")
+
+    def sized(self, screen, rows):
+        end = time.monotonic() + SLOW
+        while "F1Help" not in screen.text().split("\n")[rows - 1]:
+            assert time.monotonic() < end, screen.text()
+            time.sleep(.2)
+
+    def quit(self, screen):
+        screen.keys("F10")
+
+    def verify(self, directory):
+        pass
+
+
+def journey(screen, kind, prefix, nodes, directory):
+    screen.line("clear; stty -g; %s%s; echo status $?; stty -g" % (prefix, kind.start))
+    p = kind(screen)
+    process = gpid(p.name) if prefix else None
+    for n, node in enumerate(nodes):
+        if n == 1:              # it is away
+            screen.resize(30, 100)
+            screen.settled()
+            screen.resize(24, 80)
+        p.step(screen, n)
+        last = n == len(nodes) - 1
+        if last:
+            p.away(screen)
+        before = screen.settled()
+        if process:
+            move(process, node)
+        same(before, screen.settled(), "moved to " + node)
+    p.back(screen)
+    screen.resize(18, 70)
+    p.sized(screen, 18)
+    screen.resize(24, 80)
+    p.sized(screen, 24)
+    p.quit(screen)
+    screen.shows("^status ")
+    screen.shows("^status %d$" % p.status)
+    p.verify(directory)
+    screen.shows("^READY\\$$")
+    settings = re.findall("^[0-9a-f:]{40,}\n?[0-9a-f:]*", screen.text(), re.M)
+    assert len(settings) == 2 and settings[0] == settings[1], "terminal settings:\n" + screen.text()
+    assert screen.tmux("display", "-p", "#{alternate_on}").strip() == "0", "still the program's screen"
+
+
+def main():
+    kind = {"vim": Vim, "less": Less, "pipe": Pipe, "htop": Htop}[program]
+    with tempfile.TemporaryDirectory(dir="/shared/test") as directory:
+        with open(directory + "/lines", "w") as f:
+            f.write("".join("the line %d\n" % i for i in range(1, 20001)))
+        screen = Screen(directory)
+        try:
+            journey(screen, kind, "" if os.environ.get("ALONE") else ctl + " run ", nodes, directory)
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            print(error)
+            print(screen.text() + screen.tmux("list-panes"))
+            return 1
+        finally:
+            screen.end()
+    return 0
+
+
+sys.exit(main())
