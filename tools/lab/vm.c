@@ -65,18 +65,35 @@ static unsigned long tsc_khz(void)
 	return khz;
 }
 
+/* "lab boot --cpu" has left a line for this node, which is added to the CPU's model. */
+static const char *cpu_less(const struct node *n, char *text, size_t room)
+{
+	char path[32];
+	FILE *f;
+
+	text[0] = 0;
+	snprintf(path, sizeof(path), "cpu.%s", n->name);
+	f = fopen(path, "re");
+	if (f && fgets(text, room, f))
+		text[strcspn(text, "\n")] = 0;
+	if (f)
+		fclose(f);
+	return text;
+}
+
 static void machine_args(struct args *a, const struct node *n)
 {
 	const struct lab *lab = n->lab;
 	bool kvm = !strcmp(lab->accel, "kvm");
-	char timing[160];
+	char timing[160], less[128];
 
 	arg(a, "qemu-system-x86_64");
 	arg(a, "-name");
 	arg(a, "lab-%s-%s", lab->name, n->name);
 	arg2(a, "-accel", kvm ? "kvm" : "tcg,thread=multi");
 	/* Without -cx16, QEMU 7.2's multi-threaded emulation makes 6.12 panic now and then. */
-	arg2(a, "-cpu", kvm ? "host" : "max,-cx16,-la57");
+	arg(a, "-cpu");
+	arg(a, "%s%s", kvm ? "host" : "max,-cx16,-la57", cpu_less(n, less, sizeof(less)));
 	arg(a, "-smp");
 	arg(a, "%d", lab->cpus);
 	arg(a, "-m");
