@@ -21,6 +21,8 @@
 #include "order.h"
 #include "tty.h"
 
+#define HANG_UP_MS	5000	/* for continuumd to hear that a start is to end */
+
 /* As fail(), for run: 125. */
 #define failed(error, ...)	(fail(error, __VA_ARGS__), RUN_FAILED)
 
@@ -156,9 +158,10 @@ static int await_reply(int socket, struct daemon_reply *reply, int *device)
 	struct pollfd poll_socket = { .fd = socket, .events = POLLIN };
 	int error, sig = 0;
 
-	while (poll(&poll_socket, 1, sig ? -1 : 200) <= 0) {
-		if (!sig)
-			sig = pending_end();
+	while (poll(&poll_socket, 1, sig ? HANG_UP_MS : 200) <= 0) {
+		if (sig)		/* continuumd itself is stuck */
+			return 128 + sig;
+		sig = pending_end();
 		if (sig)
 			shutdown(socket, SHUT_WR);
 	}

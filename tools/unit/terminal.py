@@ -176,6 +176,18 @@ def test_ctrl_c(s):
     equal(s.status(), 3)
 
 
+def test_ctrl_c_at_start(s):
+    for delay in (0, .1, .3):
+        s.type("$RUN sleep 777\n")
+        s.wait("\n")
+        time.sleep(delay)
+        s.type("\x03")
+        s.wait(PROMPT)
+        equal(s.status(), 130)
+    equal(s.line("for i in $(seq 50); do pgrep -f '^sleep 777' >/dev/null || break; sleep .1; done;"
+                 " pgrep -cf '^sleep 777'"), "0\n")
+
+
 def test_ctrl_c_redirected(s):
     # Who says "go" is who waits: a shell that is about to start the next program
     # notes SIGINT, and acts on it when that program, which has not got it, ends.
