@@ -1024,6 +1024,20 @@ static void do_query(struct ctm_landing *l)
 	step(l, &ev);
 }
 
+/* nobody has said why: the machine gave up by itself */
+static void say_why(struct ctm_landing *l)
+{
+	mutex_lock(&l->todo.lock);
+	if (!l->error)
+		l->error = l->m.error ?: ECANCELED;
+	if (!l->why[0] && l->error == ETIMEDOUT)
+		snprintf(l->why, sizeof(l->why), "%s: what builds the process does not go on",
+			 ctm_node_name());
+	else if (!l->why[0])
+		snprintf(l->why, sizeof(l->why), "%s gave up: error %d", ctm_node_name(), l->error);
+	mutex_unlock(&l->todo.lock);
+}
+
 static void do_send_abort(struct ctm_landing *l)
 {
 	char sink[256];
@@ -1031,8 +1045,8 @@ static void do_send_abort(struct ctm_landing *l)
 	expel_reader(l);
 	if (!l->conn)
 		return;
-	if (ctm_ho_send_text(l->conn, CTM_HO_FRAME_ABORT, &l->m.id, l->error ?: ECANCELED,
-			     l->why[0] ? l->why : "aborted"))
+	say_why(l);
+	if (ctm_ho_send_text(l->conn, CTM_HO_FRAME_ABORT, &l->m.id, l->error, l->why))
 		return;
 	/* read on for a while: a close with unread data would reset our words away */
 	ctm_conn_set_timeout(l->conn, ABORT_DRAIN_MS);
