@@ -281,6 +281,33 @@ static void do_traced(void)
 	}
 }
 
+/* ---- namespaces of its own, and another root ---- */
+
+static void apart(int flag, const char *name)
+{
+	if (unshare(flag))
+		cannot(name);
+}
+
+static void do_netns(void) { apart(CLONE_NEWNET, "network namespace"); }
+static void do_ipcns(void) { apart(CLONE_NEWIPC, "IPC namespace"); }
+static void do_utsns(void) { apart(CLONE_NEWUTS, "UTS namespace"); }
+static void do_mntns(void) { apart(CLONE_NEWNS, "mount namespace"); }
+static void do_pidns(void) { apart(CLONE_NEWPID, "PID namespace"); }
+static void do_cgroupns(void) { apart(CLONE_NEWCGROUP, "cgroup namespace"); }
+static void do_timens(void) { apart(CLONE_NEWTIME, "time namespace"); }
+static void do_userns(void) { apart(CLONE_NEWUSER, "user namespace"); }
+
+static void do_chroot(void)
+{
+	static const char root[] = "/shared";
+
+	if (chroot(root))
+		cannot("chroot");
+	MUST(!strncmp(work_stop, root, strlen(root)));
+	work_stop += strlen(root);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -312,6 +339,15 @@ static const struct {
 	{ "zombie", do_zombie, "child process" },
 	{ "shared_vm", do_shared_vm, "child process|shares its memory" },
 	{ "traced", do_traced, "traced" },
+	{ "netns", do_netns, "network namespace" },
+	{ "ipcns", do_ipcns, "IPC namespace" },
+	{ "utsns", do_utsns, "UTS namespace" },
+	{ "mntns", do_mntns, "mount namespace" },
+	{ "pidns", do_pidns, "PID namespace" },
+	{ "cgroupns", do_cgroupns, "cgroup namespace" },
+	{ "timens", do_timens, "time namespace" },
+	{ "userns", do_userns, "user namespace" },
+	{ "chroot", do_chroot, "root directory" },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
