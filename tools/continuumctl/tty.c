@@ -132,7 +132,7 @@ static void note_newlines(struct tty *tty)
 {
 	struct termios now;
 
-	tty->own_newlines = !tty->raw && !tcgetattr(tty->terminal, &now) &&
+	tty->own_newlines = !tcgetattr(tty->terminal, &now) &&
 			    (now.c_oflag & (OPOST | ONLCR)) == (OPOST | ONLCR);
 }
 
@@ -153,8 +153,10 @@ void tty_take(struct tty *tty)
 		saved.raw = 1;
 		raw = saved.settings;
 		cfmakeraw(&raw);
-		if (tty->keys_only)
+		if (tty->keys_only) {
 			raw.c_lflag |= saved.settings.c_lflag & ISIG;
+			raw.c_oflag = saved.settings.c_oflag;
+		}
 		tty->raw = !tcsetattr(tty->terminal, TCSADRAIN, &raw);
 		if (!tty->raw)
 			saved.raw = 0;
@@ -172,11 +174,35 @@ void tty_restore(struct tty *tty)
 	note_newlines(tty);
 }
 
+static bool has_bare_newline(const struct tty *tty, const char *from, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (from[i] == '\n' && (i ? from[i - 1] != '\r' : !tty->cr_pending))
+			return true;
+	return false;
+}
+
+/*
+ * The rest of the job may write to the terminal, too, and wants its newlines made;
+ * a program that paints the whole screen has had that turned off.
+ */
+static void pass_newlines(struct tty *tty)
+{
+	struct termios now;
+
+	if (tcgetattr(tty->terminal, &now))
+		return;
+	now.c_oflag &= ~(tcflag_t)OPOST;
+	tty->own_newlines = !!tcsetattr(tty->terminal, TCSADRAIN, &now);
+}
+
 size_t tty_filter(struct tty *tty, const char *from, size_t length, char *to)
 {
 	size_t kept = 0;
 
-	if (tty->cr_pending && length && from[0] != '\n')
+	if (tty->own_newlines && tty->raw && has_bare_newline(tty, from, length))
+		pass_newlines(tty);
+	if (tty->cr_pending && length && (from[0] != '\n' || !tty->own_newlines))
 		to[kept++] = '\r';
 	if (length)
 		tty->cr_pending = false;

@@ -21,7 +21,7 @@ struct tty {
 	uint32_t fds;		/* bit n: descriptor n (0 to 2) is the terminal */
 	bool keys_only;		/* standard input is something else */
 	bool raw;
-	bool own_newlines;	/* not raw, and the terminal makes CR LF of LF */
+	bool own_newlines;	/* the terminal makes CR LF of LF */
 	bool cr_pending;	/* see tty_filter() */
 };
 
@@ -30,7 +30,8 @@ struct tty {
  *
  * It gives input if standard input is the terminal, or if standard output is: less
  * in a pipeline takes its keys from /dev/tty.  Then Ctrl-C and its kin stay signals
- * for the whole job, whose other programs have their part in the work.
+ * for the whole job, whose other programs have their part in the work, and newlines
+ * are made by the terminal until the process writes some without CR.
  */
 bool tty_find(struct tty *tty);
 
@@ -49,7 +50,7 @@ void tty_restore(struct tty *tty);
  * tty_filter() - output of the process's pty as this terminal wants it
  * @to: room for @length + 1
  *
- * A terminal that is not raw adds a CR to each LF by itself; the one that the
+ * Such a terminal adds a CR to each LF by itself; the one that the
  * pty has added is taken away.  A CR at the end waits for what comes next.
  * Return: bytes at @to.
  */

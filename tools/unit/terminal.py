@@ -138,6 +138,12 @@ def test_terminal(s):
     equal(s.line("$RUN sh -c 'test -t 1 || echo no' | cat"), "no\n")
 
 
+def test_newlines_of_others(s):
+    s.type("(sleep 1; printf 'one\\ntwo\\n' >&2; sleep 1) | $RUN cat\n")
+    s.wait("one\r\ntwo\r\n")
+    s.wait(PROMPT)
+
+
 def test_settings_come_back(s):
     before = s.settings()
     s.line("$RUN true")
