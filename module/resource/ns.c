@@ -92,7 +92,7 @@ static void check_threads(struct ctm_explain_ctx *x)
 
 void ctm_explain_ns(struct ctm_explain_ctx *x)
 {
-	struct task_struct *keeper = NULL;
+	struct task_struct *keeper;
 	struct nsproxy ns, host;
 
 	if (!ns_of(x->leader, &ns) || !ns_of(&init_task, &host))
@@ -103,11 +103,12 @@ void ctm_explain_ns(struct ctm_explain_ctx *x)
 		ctm_stop(x, "is in an IPC namespace of its own: cannot move");
 	if (ns.uts_ns != host.uts_ns)
 		ctm_stop(x, "is in a UTS namespace of its own: cannot move");
-	if (x->p->keeper_pid)
-		keeper = get_pid_task(x->p->keeper_pid, PIDTYPE_TGID);
-	if (keeper) {
-		check_capsule(x, &ns, keeper);
-		put_task_struct(keeper);
-	}
+	/* the leader's parent, at a start as after a landing */
+	rcu_read_lock();
+	keeper = rcu_dereference(x->leader->real_parent);
+	get_task_struct(keeper);
+	rcu_read_unlock();
+	check_capsule(x, &ns, keeper);
+	put_task_struct(keeper);
 	check_threads(x);
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """screen.py CTL PROGRAM NODE...: a full-screen program keeps its screen while it moves
 
-To be run on the node where it starts; PROGRAM is vim, less, pipe (less, which reads
-a pipe and its keys from /dev/tty) or htop; it goes to each NODE in turn.  tmux is
+To be run on the node where it starts; PROGRAM is vim, less, vim- or less- (which
+read a pipe, and their keys from /dev/tty) or htop; it goes to each NODE in turn.  tmux is
 the terminal, and interprets what is written to it.  The screen and the cursor have
 to be the same before and after each move; keys work on every node; the window
 changes its size while the program is away; at the end the shell's screen, its
@@ -137,6 +137,15 @@ class Vim:
         assert found[:len(self.wanted)] == self.wanted, found
 
 
+class VimPipe(Vim):     # newlines are cursor movements there
+    start = "echo | %svim -u NONE -i NONE -n -c 'set nocp ruler' -c 'file text' -"
+
+    def step(self, screen, n):
+        super().step(screen, n)
+        if not n:
+            screen.shows("^line 0: grüße")
+
+
 class Less:
     name = "less"
     start = "less -N lines"
@@ -175,10 +184,7 @@ class Less:
 
 
 class Pipe(Less):
-    start = "less -N <lines"
-
-    def __init__(self, screen):
-        super().__init__(screen)
+    start = "cat lines | %sless -N"
 
 
 class Htop:
@@ -218,7 +224,8 @@ class Htop:
 
 
 def journey(screen, kind, prefix, nodes, directory):
-    screen.line("clear; stty -g; %s%s; echo status $?; stty -g" % (prefix, kind.start))
+    screen.line("clear; stty -g; %s; echo status $?; stty -g" %
+                (kind.start % prefix if "%s" in kind.start else prefix + kind.start))
     p = kind(screen)
     process = gpid(p.name) if prefix else None
     for n, node in enumerate(nodes):
@@ -250,7 +257,7 @@ def journey(screen, kind, prefix, nodes, directory):
 
 
 def main():
-    kind = {"vim": Vim, "less": Less, "pipe": Pipe, "htop": Htop}[program]
+    kind = {"vim": Vim, "vim-": VimPipe, "less": Less, "less-": Pipe, "htop": Htop}[program]
     with tempfile.TemporaryDirectory(dir="/shared/test") as directory:
         with open(directory + "/lines", "w") as f:
             f.write("".join("the line %d\n" % i for i in range(1, 20001)))
