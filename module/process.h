@@ -53,7 +53,6 @@ struct ctm_process {
 	/* host part: valid while @here */
 	bool here;
 	struct pid *leader;		/* constant while here */
-	struct pid *keeper_pid;
 	struct cgroup *cgrp;		/* the capsule's, not the keeper's; constant while here */
 	struct file *freeze_file;	/* cgroup.freeze; constant while here */
 	unsigned int freezers;		/* freeze.c, under @journey */
