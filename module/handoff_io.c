@@ -9,6 +9,8 @@
 #include <linux/vmalloc.h>
 
 #include "handoff_io.h"
+#define CREATE_TRACE_POINTS
+#include "trace.h"
 
 #define OUTCOMES	4096
 #define QUERY_MS	2000

@@ -27,6 +27,7 @@
 #include "netlink.h"
 #include "rfile.h"
 #include "term.h"
+#include "trace.h"
 
 #define CONNECT_MS		5000
 #define IO_MS			10000	/* a peer that stops reading or writing */
@@ -159,6 +160,9 @@ static int sink_record(struct ctm_sink *s, const struct ctm_rec *rec, u32 len)
 	struct journey *j = container_of(s, struct journey, sink);
 	int err = sink_ok(j);
 
+	if (rec->type == CTM_REC_PAGES && !j->cap.pages)
+		trace_handoff_phase(&j->m.id, CTM_PHASE_PAGES);
+	trace_handoff_record(&j->m.id, rec->type, len, true);
 	if (!err) {
 		err = ctm_conn_send(j->conn, rec, len, rec->type != CTM_REC_END);
 		if (err)
@@ -305,6 +309,7 @@ static void do_send_offer(struct journey *j)
 	ctm_conn_set_timeout(c, IO_MS);
 	ctm_clock_offsets(j->leader, &j->mono_ns, &j->boot_ns);
 	fill_offer(j, &o);
+	trace_handoff_phase(&j->m.id, CTM_PHASE_OFFER);
 	err = ctm_ho_send(c, CTM_HO_FRAME_OFFER, &j->m.id, &o, sizeof(o), j->cap.idents,
 			  j->cap.idents_len);
 	if (err)
@@ -334,6 +339,7 @@ static void do_freeze(struct journey *j)
 	struct ctm_process *p = j->p;
 	int err;
 
+	trace_handoff_phase(&j->m.id, CTM_PHASE_FREEZE);
 	j->t_freeze = ktime_get();
 	if (j->self) {
 		err = thread_group_empty(current) ? 0 : -EOPNOTSUPP;
@@ -355,6 +361,7 @@ static void do_freeze(struct journey *j)
 			strscpy(j->why, "its terminal could not be saved", sizeof(j->why));
 		j->cap.tty = j->tty;
 	}
+	trace_handoff_phase(&j->m.id, CTM_PHASE_FROZEN);
 	if (err)
 		fail(j, err, "cannot be frozen");
 	else
@@ -406,7 +413,10 @@ static void hear_abort(struct journey *j, int err)
 
 static void do_send_image(struct journey *j)
 {
-	int err = ctm_ho_send(j->conn, CTM_HO_FRAME_BEGIN, &j->m.id, &j->begin, sizeof(j->begin),
+	int err;
+
+	trace_handoff_phase(&j->m.id, CTM_PHASE_BEGIN);
+	err = ctm_ho_send(j->conn, CTM_HO_FRAME_BEGIN, &j->m.id, &j->begin, sizeof(j->begin),
 			      NULL, 0);
 
 	j->in_image = !err;
@@ -414,6 +424,7 @@ static void do_send_image(struct journey *j)
 		err = capture(j);
 	if (!err) {
 		j->in_image = false;
+		trace_handoff_phase(&j->m.id, CTM_PHASE_END);
 		happen(j, CTM_HO_EV_IMAGE_SENT, 0);
 	} else if (err == -ECONNABORTED || j->stream_broken) {
 		j->stream_broken = true;
@@ -596,6 +607,7 @@ static void act(struct journey *j, enum ctm_ho_action a)
 		do_send_image(j);
 		break;
 	case CTM_HO_SEND_COMMIT:
+		trace_handoff_phase(&j->m.id, CTM_PHASE_COMMIT);
 		ctm_ho_send(j->conn, CTM_HO_FRAME_COMMIT, &j->m.id, j->commit, j->commit_len, NULL, 0);
 		break;
 	case CTM_HO_SEND_ABORT:
@@ -609,6 +621,7 @@ static void act(struct journey *j, enum ctm_ho_action a)
 		break;
 	case CTM_HO_DESTROY_COPY:
 		do_destroy_and_forward(j);
+		trace_handoff_phase(&j->m.id, CTM_PHASE_RELEASED);
 		break;
 	case CTM_HO_QUERY_DEST:
 		do_query(j);
@@ -649,6 +662,7 @@ static void take_frame(struct journey *j, const struct ctm_ho_frame *f)
 	switch (le16_to_cpu(f->type)) {
 	case CTM_HO_FRAME_ACCEPT:
 		ev.type = CTM_HO_EV_ACCEPT;
+		trace_handoff_phase(&j->m.id, CTM_PHASE_ACCEPTED);
 		got_accept(j, f, &ev);
 		if (ev.type == CTM_HO_EV_MAX)
 			return;
@@ -663,11 +677,13 @@ static void take_frame(struct journey *j, const struct ctm_ho_frame *f)
 		break;
 	case CTM_HO_FRAME_PREPARED:
 		ev.type = CTM_HO_EV_PREPARED;
+		trace_handoff_phase(&j->m.id, CTM_PHASE_PREPARED);
 		if (j->m.state == CTM_HO_SRC_WAIT_PREPARED)
 			got_prepared(j, &ev);
 		break;
 	case CTM_HO_FRAME_STARTED:
 		ev.type = CTM_HO_EV_STARTED;
+		trace_handoff_phase(&j->m.id, CTM_PHASE_STARTED);
 		if (!j->result->downtime_ns)
 			j->result->downtime_ns = ktime_to_ns(ktime_sub(ktime_get(), j->t_freeze));
 		break;

@@ -29,6 +29,7 @@
 #include "netlink.h"
 #include "rfile.h"
 #include "term.h"
+#include "trace.h"
 #include "waits.h"
 
 #define IO_MS		15000
@@ -195,6 +196,7 @@ struct ctm_landing *ctm_land_wait(struct ctm_land *arg)
 		err = -ECONNABORTED;
 		goto out_put;
 	}
+	trace_handoff_phase(&l->m.id, CTM_PHASE_WOKEN);
 	arg->flags = l->head.flags;
 	arg->pid = l->head.leader;
 	arg->threads = l->head.threads;
@@ -357,12 +359,14 @@ int ctm_landing_record(struct ctm_landing *l, struct ctm_record *arg)
 		if (n > 0)
 			note_record(l);
 	} else {			/* still in the buffer since take_begin() */
+		trace_handoff_phase(&l->m.id, CTM_PHASE_LEADER);
 		n = sizeof(struct ctm_rec) + ((struct ctm_rec *)l->buf)->len;
 		l->head_given = true;
 	}
 	reader_leave(l);
 	if (n < 0)
 		return n;
+	trace_handoff_record(&l->m.id, ((struct ctm_rec *)l->buf)->type, n, false);
 	arg->len = n;
 	return copy_to_user(u64_to_user_ptr(arg->buf), l->buf, n) ? -EFAULT : 0;
 }
@@ -623,8 +627,10 @@ static loff_t go(struct ctm_landing *l, struct file *file, struct ctm_land_threa
 	mutex_lock(&l->todo.lock);
 	last = ++l->gone == l->head.threads;
 	mutex_unlock(&l->todo.lock);
-	if (last)
+	if (last) {
 		leave_restorer(l, file);
+		trace_handoff_phase(&l->m.id, CTM_PHASE_RUNNING);
+	}
 	wake_up_all(&l->wait);
 	return t->regs.ax;
 }
@@ -637,12 +643,15 @@ static void arrive(struct ctm_landing *l)
 	mutex_lock(&l->todo.lock);
 	if (!l->leader)
 		l->leader = get_pid(task_tgid(current));
-	l->waiting++;
+	if (!l->waiting++)
+		trace_handoff_phase(&l->m.id, CTM_PHASE_WAITING);
 	built = l->waiting == l->head.threads && l->end_read && !l->built;
 	l->built |= built;
 	mutex_unlock(&l->todo.lock);
-	if (built)
+	if (built) {
+		trace_handoff_phase(&l->m.id, CTM_PHASE_BUILT);
 		happen(l, CTM_HO_EV_BUILT, 0);
+	}
 }
 
 static bool is_leader(struct ctm_landing *l)
@@ -805,6 +814,7 @@ static int send_accept(struct ctm_landing *l, const void *idents, u64 mono_rx, u
 	a->boot_rx = cpu_to_le64(boot_rx);
 	a->mono_tx = cpu_to_le64(ktime_get_ns());
 	a->boot_tx = cpu_to_le64(ktime_get_boottime_ns());
+	trace_handoff_phase(&l->m.id, CTM_PHASE_ACCEPT);
 	err = ctm_ho_send(l->conn, CTM_HO_FRAME_ACCEPT, &l->m.id, a, len, NULL, 0);
 out:
 	kvfree(a);
@@ -824,6 +834,7 @@ static struct ctm_landing *consider(struct ctm_conn *c, const struct ctm_ho_fram
 	int err;
 
 	ctm_ho_frame_id(f, &ev.id);
+	trace_handoff_phase(&ev.id, CTM_PHASE_OFFERED);
 	err = ctm_peer_by_id(ctm_conn_peer(c), &from);
 	if (!err && (ev.id.src_boot != ctm_conn_peer_boot(c) || ev.id.dst_boot != ctm_node_boot()))
 		err = -ESTALE;
@@ -933,6 +944,7 @@ static void do_release(struct ctm_landing *l)
 	mutex_lock(&l->todo.lock);
 	smp_store_release(&l->keeper, k);
 	mutex_unlock(&l->todo.lock);
+	trace_handoff_phase(&l->m.id, CTM_PHASE_GO);
 	set_verdict(l, GO);
 	if (l->closed)			/* the keeper died this moment: nobody else frees k */
 		ctm_keeper_free(k);
@@ -1061,6 +1073,7 @@ static void act(struct ctm_landing *l, enum ctm_ho_action a)
 	case CTM_HO_SEND_REFUSE:
 		break;			/* consider() did it */
 	case CTM_HO_BUILD:
+		trace_handoff_phase(&l->m.id, CTM_PHASE_BEGUN);
 		WRITE_ONCE(l->taken, true);
 		wake_up_all(&l->wait);
 		break;
@@ -1160,6 +1173,7 @@ static void take_frame(struct ctm_landing *l, const struct ctm_ho_frame *f)
 		return;
 	case CTM_HO_FRAME_COMMIT:
 		ev.type = CTM_HO_EV_COMMIT;
+		trace_handoff_phase(&l->m.id, CTM_PHASE_COMMITTED);
 		if (ctm_ho_id_equal(&ev.id, &l->m.id) && l->leader)
 			take_commit(l, f, &ev);
 		return;

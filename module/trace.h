@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * trace.h - what a move is doing, for who wants to see where its time goes
+ *
+ * An interface (docs/performance.md): events keep their names and fields; new
+ * fields come at the end, new phases get new numbers.
+ *
+ *   /sys/kernel/tracing/events/continuum/handoff_phase
+ *       once for each phase of an attempt, at either end
+ *   /sys/kernel/tracing/events/continuum/handoff_record
+ *       once for each record of the image: written by the source, or handed to
+ *       the restorer, which asks for the next one when it has done what the last
+ *       one says
+ *
+ * `ns` is CLOCK_MONOTONIC of the node, whatever clock the trace itself has.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM continuum
+
+#if !defined(CTM_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define CTM_TRACE_H
+
+#include <linux/ktime.h>
+#include <linux/tracepoint.h>
+
+#include "core/handoff.h"
+
+#ifndef CTM_PHASES
+/*
+ * Source: OFFER to RELEASED, below 32.  Destination: from 32 on.
+ *
+ * offer: the OFFER leaves.  accepted: the answer is here.  freeze: the downtime
+ * begins.  frozen.  begin: BEGIN leaves.  pages: all records before the first
+ * page have been written.  end: END has been written.  prepared: PREPARED is
+ * here.  commit: COMMIT leaves.  started: STARTED is here, the downtime ends.
+ * released: the copy is dead.
+ *
+ * offered: the OFFER is here.  accept: ACCEPT leaves.  begun: BEGIN and HEAD are
+ * here, a keeper is woken.  woken: it runs.  leader: the restorer asks for its
+ * first record.  waiting: the first thread is in its last wait.  built: the last
+ * one is.  committed: COMMIT is here.  go: the threads may go.  running: the
+ * last one returns into the program.
+ */
+#define CTM_PHASES(P)							\
+	P(OFFER, 0, "offer") P(ACCEPTED, 1, "accepted")			\
+	P(FREEZE, 2, "freeze") P(FROZEN, 3, "frozen")			\
+	P(BEGIN, 4, "begin") P(PAGES, 5, "pages") P(END, 6, "end")	\
+	P(PREPARED, 7, "prepared") P(COMMIT, 8, "commit")		\
+	P(STARTED, 9, "started") P(RELEASED, 10, "released")		\
+	P(OFFERED, 32, "offered") P(ACCEPT, 33, "accept")		\
+	P(BEGUN, 34, "begun") P(WOKEN, 35, "woken")			\
+	P(LEADER, 36, "leader") P(WAITING, 37, "waiting")		\
+	P(BUILT, 38, "built") P(COMMITTED, 39, "committed")		\
+	P(GO, 40, "go") P(RUNNING, 41, "running")
+
+#define CTM_PHASE_ENUM(name, nr, text)		CTM_PHASE_##name = nr,
+#define CTM_PHASE_SYMBOL(name, nr, text)	{ nr, text },
+
+enum ctm_phase { CTM_PHASES(CTM_PHASE_ENUM) };
+#endif
+
+TRACE_EVENT(handoff_phase,
+	TP_PROTO(const struct ctm_ho_id *id, enum ctm_phase phase),
+	TP_ARGS(id, phase),
+	TP_STRUCT__entry(
+		__field(u64, gpid)
+		__field(u64, ns)
+		__field(u32, epoch)
+		__field(u32, attempt)
+		__field(u32, phase)
+	),
+	TP_fast_assign(
+		__entry->gpid = id->gpid;
+		__entry->ns = ktime_get_ns();
+		__entry->epoch = id->epoch;
+		__entry->attempt = id->attempt;
+		__entry->phase = phase;
+	),
+	TP_printk("gpid=%llx epoch=%u attempt=%u phase=%s ns=%llu",
+		  __entry->gpid, __entry->epoch, __entry->attempt,
+		  __print_symbolic(__entry->phase, CTM_PHASES(CTM_PHASE_SYMBOL) { -1, NULL }),
+		  __entry->ns)
+);
+
+TRACE_EVENT(handoff_record,
+	TP_PROTO(const struct ctm_ho_id *id, u32 type, u32 len, bool source),
+	TP_ARGS(id, type, len, source),
+	TP_STRUCT__entry(
+		__field(u64, gpid)
+		__field(u64, ns)
+		__field(u32, epoch)
+		__field(u32, attempt)
+		__field(u32, type)
+		__field(u32, len)
+		__field(bool, source)
+	),
+	TP_fast_assign(
+		__entry->gpid = id->gpid;
+		__entry->ns = ktime_get_ns();
+		__entry->epoch = id->epoch;
+		__entry->attempt = id->attempt;
+		__entry->type = type;
+		__entry->len = len;
+		__entry->source = source;
+	),
+	TP_printk("gpid=%llx epoch=%u attempt=%u %s type=%u len=%u ns=%llu",
+		  __entry->gpid, __entry->epoch, __entry->attempt,
+		  __entry->source ? "written" : "given", __entry->type, __entry->len, __entry->ns)
+);
+
+#endif /* CTM_TRACE_H */
+
+/* behind the guard: this header is read several times */
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>
