@@ -176,6 +176,35 @@ static int check_again(struct ctm_capture *c)
 	return explain_frozen(c, &x);
 }
 
+/* threads that the process may start between the announcement and the freeze */
+static unsigned int spare_threads(unsigned int threads)
+{
+	return min(threads / 4 + 4, CTM_THREADS_MAX - min(threads, CTM_THREADS_MAX));
+}
+
+int ctm_capture_hole(struct ctm_capture *c)
+{
+	unsigned int threads = min_t(unsigned int, get_nr_threads(c->leader), CTM_THREADS_MAX);
+	struct ctm_areas as;
+	int err = ctm_areas_get(&as, c->leader);
+
+	if (err)
+		return ctm_fail(c, err, "its memory map cannot be read: error %d", err);
+	c->hole_len = CTM_HOLE_BYTES + (threads + spare_threads(threads)) * CTM_HOLE_PER_THREAD;
+	err = ctm_areas_hole(&as, c->hole_len, &c->hole);
+	ctm_areas_put(&as);
+	return err ? ctm_fail(c, err, "its address space has no room for the restorer") : 0;
+}
+
+static int check_hole(struct ctm_capture *c, struct ctm_capture_state *s)
+{
+	if (ctm_hole_ok(c->hole, c->hole_len, c->ntasks) &&
+	    ctm_areas_free(&s->areas, c->hole, c->hole_len))
+		return 0;
+	c->outgrown = true;
+	return ctm_fail(c, -EAGAIN, "it has grown since its place was prepared: try again");
+}
+
 static int gather(struct ctm_capture *c, struct ctm_capture_state *s)
 {
 	int err = ctm_areas_get(&s->areas, c->leader);
@@ -189,10 +218,9 @@ static int gather(struct ctm_capture *c, struct ctm_capture_state *s)
 	err = ctm_files_get(&s->files, c->leader);
 	if (err)
 		return err;
-	s->hole_len = CTM_HOLE_BYTES + c->ntasks * CTM_HOLE_PER_THREAD;
-	err = ctm_areas_hole(&s->areas, s->hole_len, &s->hole);
+	err = check_hole(c, s);
 	if (err)
-		return ctm_fail(c, err, "its address space has no room for the restorer");
+		return err;
 	s->mark = ctm_pending_mark_new(c);
 	if (IS_ERR(s->mark)) {
 		err = PTR_ERR(s->mark);
@@ -206,7 +234,7 @@ static int put_head(struct ctm_capture *c, struct ctm_capture_state *s)
 	struct ctm_rec_head h = {
 		.magic = CTM_IMAGE_MAGIC, .version = CTM_IMAGE_VERSION,
 		.flags = c->p->flags, .gpid = c->p->gpid, .epoch = c->p->epoch,
-		.threads = c->ntasks, .hole = s->hole, .hole_len = s->hole_len,
+		.threads = c->ntasks, .hole = c->hole, .hole_len = c->hole_len,
 	};
 	s64 mono, boot;
 	void *xstate;

@@ -72,6 +72,9 @@ struct ctm_capture {
 	unsigned int nidents;
 	const unsigned long *ident_bits;
 	bool unasked;			/* needed one that was opened after the list was made */
+	/* where the restorer is told to live: ctm_capture_hole() */
+	u64 hole, hole_len;
+	bool outgrown;			/* meanwhile something else is there, or more threads are */
 	char *why;			/* CTM_REASON_MAX: the cause of an error */
 	const void *tty;		/* struct ctm_tty_state saved by the keeper, or NULL */
 	size_t tty_len;
@@ -84,6 +87,12 @@ struct ctm_capture {
 int ctm_put(struct ctm_capture *c, enum ctm_rec_type type, const void *data, u32 len);
 int ctm_put_buf(struct ctm_capture *c, enum ctm_rec_type type, u32 len);
 
+/**
+ * ctm_capture_hole() - choose c->hole, with room for some more threads
+ * The process may run on: its capture looks whether the place is still free.
+ * Return: 0 or -errno with c->why
+ */
+int ctm_capture_hole(struct ctm_capture *c);
 /**
  * ctm_capture_process() - the whole image, HEAD to END, into c->sink
  * Frozen by the caller (or c->self).  Return: 0, or -errno with c->why set.

@@ -13,6 +13,7 @@
  */
 #include <linux/fdtable.h>
 #include <linux/mm.h>
+#include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -35,6 +36,7 @@
 #define TTY_MS			5000
 #define KILL_MS			10000
 #define CONSENT_MS		4000
+#define READY_MS		5000	/* a restorer that takes longer is waited for while frozen */
 #define MIGRATE_CALL_MS		(30 * 60 * 1000)
 #define POLL_MS			200
 #define TRIES			3
@@ -48,10 +50,13 @@ struct journey {
 	struct ctm_caller by;
 	struct ctm_peer_info target;
 	bool self;
+	bool late;			/* announce when frozen: its layout changes too often */
 	struct ctm_todo todo;		/* its lock covers m, committed, commit_len */
 	struct ctm_ho_source m;
+	enum ctm_ho_outcome_type told;	/* to the table, under todo.lock: finding a place there is slow */
 	struct ctm_conn *conn;
 	bool in_image;			/* between BEGIN and END */
+	bool ready;			/* READY has come */
 	bool stream_broken;		/* inside the pages of a record: no more frames */
 	bool holds;			/* p->journey */
 	bool killed;			/* self: the copy is current */
@@ -121,7 +126,10 @@ static int step(struct journey *j, struct ctm_ho_event *ev)
 		j->since = ev->now;
 		if (j->m.state == CTM_HO_SRC_COMMITTED)
 			WRITE_ONCE(j->p->committed, true);
-		ctm_outcome_set(&j->m.id, true, ctm_ho_source_outcome(&j->m));
+		if (j->told != ctm_ho_source_outcome(&j->m)) {
+			j->told = ctm_ho_source_outcome(&j->m);
+			ctm_outcome_set(&j->m.id, true, j->told);
+		}
 		ctm_todo_add(&j->todo, &a);
 	}
 	mutex_unlock(&j->todo.lock);
@@ -334,11 +342,53 @@ static void got_accept(struct journey *j, const struct ctm_ho_frame *f, struct c
 							       le64_to_cpu(a->boot_tx), boot_rx));
 }
 
+static void wait_input(struct journey *j, unsigned int ms);
+
+/* the keeper at the destination is told all that it must know to make the leader */
+static int announce(struct journey *j)
+{
+	struct ctm_ho_begin *b = &j->begin;
+	int err = ctm_capture_hole(&j->cap);
+
+	if (err)
+		return err;
+	rcu_read_lock();
+	b->leader = cpu_to_le32(task_pid_nr_ns(j->leader, task_active_pid_ns(j->leader)));
+	rcu_read_unlock();
+	b->hole = cpu_to_le64(j->cap.hole);
+	b->hole_len = cpu_to_le64(j->cap.hole_len);
+	trace_handoff_phase(&j->m.id, CTM_PHASE_BEGIN);
+	err = ctm_ho_send(j->conn, CTM_HO_FRAME_BEGIN, &j->m.id, b, sizeof(*b), NULL, 0);
+	j->in_image = !err;
+	return err;
+}
+
+/* false: there is nothing left to be frozen for */
+static bool await_ready(struct journey *j)
+{
+	ktime_t deadline = ktime_add_ms(ktime_get(), READY_MS);
+
+	while (!j->ready && j->m.state == CTM_HO_SRC_FREEZING && ktime_before(ktime_get(), deadline))
+		wait_input(j, POLL_MS);
+	return j->m.state == CTM_HO_SRC_FREEZING;
+}
+
+static bool prepare_place(struct journey *j)
+{
+	int err = announce(j);
+
+	if (err)
+		fail(j, err, "its place could not be announced");
+	return !err && await_ready(j);
+}
+
 static void do_freeze(struct journey *j)
 {
 	struct ctm_process *p = j->p;
 	int err;
 
+	if (!j->late && !prepare_place(j))
+		return;
 	trace_handoff_phase(&j->m.id, CTM_PHASE_FREEZE);
 	j->t_freeze = ktime_get();
 	if (j->self) {
@@ -364,7 +414,7 @@ static void do_freeze(struct journey *j)
 	trace_handoff_phase(&j->m.id, CTM_PHASE_FROZEN);
 	if (err)
 		fail(j, err, "cannot be frozen");
-	else
+	else if (!j->late || prepare_place(j))
 		happen(j, CTM_HO_EV_FROZEN, 0);
 }
 
@@ -413,15 +463,8 @@ static void hear_abort(struct journey *j, int err)
 
 static void do_send_image(struct journey *j)
 {
-	int err;
+	int err = capture(j);
 
-	trace_handoff_phase(&j->m.id, CTM_PHASE_BEGIN);
-	err = ctm_ho_send(j->conn, CTM_HO_FRAME_BEGIN, &j->m.id, &j->begin, sizeof(j->begin),
-			      NULL, 0);
-
-	j->in_image = !err;
-	if (!err)
-		err = capture(j);
 	if (!err) {
 		j->in_image = false;
 		trace_handoff_phase(&j->m.id, CTM_PHASE_END);
@@ -675,6 +718,10 @@ static void take_frame(struct journey *j, const struct ctm_ho_frame *f)
 		ev.type = CTM_HO_EV_ABORT;
 		ev.error = ctm_ho_text_get(f, j->why);
 		break;
+	case CTM_HO_FRAME_READY:
+		j->ready = true;
+		trace_handoff_phase(&j->m.id, CTM_PHASE_READY);
+		return;
 	case CTM_HO_FRAME_PREPARED:
 		ev.type = CTM_HO_EV_PREPARED;
 		trace_handoff_phase(&j->m.id, CTM_PHASE_PREPARED);
@@ -710,13 +757,13 @@ static bool work_waits(struct journey *j)
 }
 
 /* nothing to do: wait for the destination, the clock, or a step made by others */
-static void wait_input(struct journey *j)
+static void wait_input(struct journey *j, unsigned int ms)
 {
 	struct ctm_ho_frame *f;
 	int ready;
 
 	if (j->conn) {
-		ready = ctm_conn_poll(j->conn, POLL_MS);
+		ready = ctm_conn_poll(j->conn, ms);
 		if (ready > 0) {
 			f = ctm_ho_recv(j->conn);
 			if (IS_ERR(f)) {
@@ -729,7 +776,7 @@ static void wait_input(struct journey *j)
 			lose_connection(j, ready);
 		}
 	} else {
-		wait_event_timeout(j->todo.wait, work_waits(j), msecs_to_jiffies(POLL_MS));
+		wait_event_timeout(j->todo.wait, work_waits(j), msecs_to_jiffies(ms));
 	}
 	if (j->leader && !j->self && j->m.state < CTM_HO_SRC_COMMITTED &&
 	    fatal_signal_pending(j->leader)) {
@@ -807,7 +854,7 @@ static void drive(struct journey *j)
 		else if (ctm_ho_source_over(&j->m))
 			break;
 		else
-			wait_input(j);
+			wait_input(j, POLL_MS);
 	}
 }
 
@@ -968,7 +1015,7 @@ static int enter(struct journey *j)
 }
 
 static int try_migrate(struct ctm_process *p, const char *node, const struct ctm_caller *by, bool self,
-		       struct ctm_migrate *out, bool *again)
+		       bool late, struct ctm_migrate *out, bool *again)
 {
 	struct journey *j = journey_new(p, by);
 	bool killed;
@@ -978,6 +1025,7 @@ static int try_migrate(struct ctm_process *p, const char *node, const struct ctm
 	if (IS_ERR(j))
 		return PTR_ERR(j);
 	j->self = self;
+	j->late = late;
 	j->cap.self = self;
 	err = choose_target(p, node, &j->target, out->reason);
 	if (err)
@@ -1001,7 +1049,7 @@ static int try_migrate(struct ctm_process *p, const char *node, const struct ctm
 	}
 	err = j->err;
 	killed = j->killed;
-	*again = err == -EOPNOTSUPP && j->cap.unasked;
+	*again = (err == -EOPNOTSUPP && j->cap.unasked) || (err == -EAGAIN && j->cap.outgrown);
 	out->downtime_ns = j->result->downtime_ns;
 	out->total_ns = j->result->total_ns;
 	out->bytes = j->result->bytes;
@@ -1017,6 +1065,8 @@ out_put:
 /*
  * Of a file that was opened between the OFFER and the freeze nobody knows whether
  * the destination has it.  Another attempt asks; the file may be closed by then.
+ * If the place announced for the restorer was taken meanwhile, another attempt
+ * announces another; the last one does so only when the process is frozen.
  */
 static int migrate_here(struct ctm_process *p, const char *node, const struct ctm_caller *by, bool self,
 			struct ctm_migrate *out)
@@ -1035,7 +1085,7 @@ static int migrate_here(struct ctm_process *p, const char *node, const struct ct
 								       msecs_to_jiffies(ARRIVAL_MS)) < 0)
 		return -EINTR;
 	do {
-		err = try_migrate(p, node, by, self, out, &again);
+		err = try_migrate(p, node, by, self, tries == 1, out, &again);
 	} while (err && again && --tries);
 	return err;
 }

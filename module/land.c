@@ -32,7 +32,7 @@
 #include "trace.h"
 #include "waits.h"
 
-#define IO_MS		15000
+#define IO_MS		25000	/* longer than a freeze may take, with a terminal: 20 s */
 #define POLL_MS		200
 #define ROOM_SPARE	(16ul << 20)	/* memory that a landing must leave free */
 #define GO_MS		10000
@@ -48,6 +48,7 @@ struct ctm_landing {
 
 	struct ctm_todo todo;		/* its lock covers m and the fields up to the blank line */
 	struct ctm_ho_dest m;
+	enum ctm_ho_outcome_type told;	/* to the table of outcomes: finding a place there is slow */
 	unsigned int waiting;		/* threads in the last wait */
 	unsigned int gone;		/* threads that left it after GO */
 	bool end_read;
@@ -59,7 +60,7 @@ struct ctm_landing {
 
 	enum verdict verdict;		/* written once under todo.lock */
 	wait_queue_head_t wait;		/* for verdict, taken, gone */
-	bool taken;			/* an OFFER took this keeper, and HEAD has come */
+	bool taken;			/* an OFFER took this keeper, and BEGIN has come */
 	struct ctm_conn *conn;		/* of the serve thread */
 	atomic_t reading;
 	struct ctm_process *p;
@@ -69,8 +70,9 @@ struct ctm_landing {
 	struct ctm_ho_begin begin;
 	struct ctm_rec_head head;
 	struct ctm_image_state check;	/* the restorer's (one reader) */
-	bool head_given;		/* the restorer has got HEAD, which the serve thread read */
+	bool ready, ready_told;		/* the restorer asks for records; the source knows */
 	u64 raw_left;			/* bytes of pages still to be read */
+	unsigned long noted;		/* jiffies: when the machine last heard that it goes on */
 	struct ctm_ho_commit *commit;
 	size_t commit_len;
 	struct ctm_keeper *keeper;	/* once GO */
@@ -112,7 +114,10 @@ static int step(struct ctm_landing *l, struct ctm_ho_event *ev)
 	mutex_lock(&l->todo.lock);
 	err = ctm_ho_dest_step(&l->m, ev, &a);
 	if (!err) {
-		ctm_outcome_set(&l->m.id, false, ctm_ho_dest_outcome(&l->m));
+		if (l->told != ctm_ho_dest_outcome(&l->m)) {
+			l->told = ctm_ho_dest_outcome(&l->m);
+			ctm_outcome_set(&l->m.id, false, l->told);
+		}
 		ctm_todo_add(&l->todo, &a);
 	}
 	mutex_unlock(&l->todo.lock);
@@ -188,7 +193,7 @@ struct ctm_landing *ctm_land_wait(struct ctm_land *arg)
 				       READ_ONCE(l->verdict) == ABORTED);
 	if (err && stop_waiting(l))
 		goto out_put;
-	if (err) {			/* taken, but not to the end: HEAD is not there yet */
+	if (err) {			/* taken, but not to the end: BEGIN is not there yet */
 		fail(l, EINTR, "the keeper was interrupted");
 		goto out_put;
 	}
@@ -197,15 +202,15 @@ struct ctm_landing *ctm_land_wait(struct ctm_land *arg)
 		goto out_put;
 	}
 	trace_handoff_phase(&l->m.id, CTM_PHASE_WOKEN);
-	arg->flags = l->head.flags;
-	arg->pid = l->head.leader;
-	arg->threads = l->head.threads;
-	arg->uid = l->head.uid;
+	arg->flags = l->p->flags;
+	arg->pid = le32_to_cpu(l->begin.leader);
+	arg->uid = le32_to_cpu(l->offer.uid);
 	arg->mono_off_ns = le64_to_cpu(l->begin.mono_off_ns);
 	arg->boot_off_ns = le64_to_cpu(l->begin.boot_off_ns);
-	arg->gpid = l->head.gpid;
-	arg->hole = l->head.hole;
-	arg->hole_len = l->head.hole_len;
+	arg->gpid = l->m.id.gpid;
+	arg->hole = le64_to_cpu(l->begin.hole);
+	arg->hole_len = le64_to_cpu(l->begin.hole_len);
+	arg->threads = (arg->hole_len - CTM_HOLE_BYTES) / CTM_HOLE_PER_THREAD;
 	return l;
 
 out_put:
@@ -332,6 +337,32 @@ lost:
 	return -ECONNABORTED;
 }
 
+/* HEAD repeats what OFFER and BEGIN said, and the restorer lives by */
+static int take_head(struct ctm_landing *l)
+{
+	const struct ctm_rec *rec = l->buf;
+
+	memcpy(&l->head, rec + 1, sizeof(l->head));
+	if (l->head.gpid == l->m.id.gpid && l->head.uid == le32_to_cpu(l->offer.uid) &&
+	    l->head.flags == l->p->flags && l->head.leader == le32_to_cpu(l->begin.leader) &&
+	    l->head.hole == le64_to_cpu(l->begin.hole) &&
+	    l->head.hole_len == le64_to_cpu(l->begin.hole_len) &&
+	    l->head.xstate_size == ctm_abi_self()->xstate_size)
+		return 0;
+	l->head.threads = 0;		/* nobody can be waited for */
+	fail(l, EBADMSG, "bad image: HEAD does not match what was offered");
+	return -EBADMSG;
+}
+
+/* once a second is often enough for a machine that waits for a minute */
+static void note_progress(struct ctm_landing *l)
+{
+	if (time_before(jiffies, l->noted + HZ))
+		return;
+	l->noted = jiffies;
+	happen(l, CTM_HO_EV_RECORD, 0);
+}
+
 static void note_record(struct ctm_landing *l)
 {
 	const struct ctm_rec *rec = l->buf;
@@ -341,7 +372,7 @@ static void note_record(struct ctm_landing *l)
 		l->raw_left = (u64)pages->count * CTM_PAGE;
 	if (rec->type == CTM_REC_END)
 		WRITE_ONCE(l->end_read, true);
-	happen(l, CTM_HO_EV_RECORD, 0);
+	note_progress(l);
 }
 
 int ctm_landing_record(struct ctm_landing *l, struct ctm_record *arg)
@@ -354,15 +385,16 @@ int ctm_landing_record(struct ctm_landing *l, struct ctm_record *arg)
 		return -ENODATA;
 	if (!reader_enter(l))
 		return -ECONNABORTED;
-	if (l->head_given) {
-		n = next_record(l);
-		if (n > 0)
-			note_record(l);
-	} else {			/* still in the buffer since take_begin() */
+	if (!l->ready) {
 		trace_handoff_phase(&l->m.id, CTM_PHASE_LEADER);
-		n = sizeof(struct ctm_rec) + ((struct ctm_rec *)l->buf)->len;
-		l->head_given = true;
+		WRITE_ONCE(l->ready, true);
+		wake_up_all(&l->todo.wait);
 	}
+	n = next_record(l);
+	if (n > 0 && ((struct ctm_rec *)l->buf)->type == CTM_REC_HEAD)
+		n = take_head(l) ?: n;
+	if (n > 0)
+		note_record(l);
 	reader_leave(l);
 	if (n < 0)
 		return n;
@@ -384,7 +416,7 @@ ssize_t ctm_landing_read(struct ctm_landing *l, struct iov_iter *to)
 	err = ctm_conn_recv_iter(l->conn, to);
 	if (!err) {
 		l->raw_left -= n;
-		happen(l, CTM_HO_EV_RECORD, 0);
+		note_progress(l);
 	} else if (err != -EFAULT) {
 		happen(l, CTM_HO_EV_CONN_LOST, -err);
 	}
@@ -1123,23 +1155,8 @@ static void act(struct ctm_landing *l, enum ctm_ho_action a)
 
 static void take_begin(struct ctm_landing *l, const struct ctm_ho_frame *f, struct ctm_ho_event *ev)
 {
-	const struct ctm_rec *rec = l->buf;
-	int n;
-
 	l->begin = *(const struct ctm_ho_begin *)(f + 1);
-	n = next_record(l);
-	if (n < 0)
-		return;
-	if (rec->type != CTM_REC_HEAD) {
-		fail(l, EBADMSG, "bad image: it does not begin with HEAD");
-		return;
-	}
-	memcpy(&l->head, rec + 1, sizeof(l->head));
-	if (l->head.gpid != l->m.id.gpid || l->head.uid != le32_to_cpu(l->offer.uid) ||
-	    l->head.xstate_size != ctm_abi_self()->xstate_size) {
-		fail(l, EBADMSG, "bad image: HEAD does not match the offer");
-		return;
-	}
+	l->noted = jiffies;
 	step(l, ev);
 }
 
@@ -1196,6 +1213,11 @@ static bool work_waits(struct ctm_landing *l)
 	return READ_ONCE(l->todo.count);
 }
 
+static bool ready_waits(struct ctm_landing *l)
+{
+	return READ_ONCE(l->ready) && !l->ready_told;
+}
+
 static void wait_input(struct ctm_landing *l)
 {
 	struct ctm_ho_frame *f;
@@ -1218,7 +1240,12 @@ static void wait_input(struct ctm_landing *l)
 			happen(l, CTM_HO_EV_CONN_LOST, -ready);
 		}
 	} else {
-		wait_event_timeout(l->todo.wait, work_waits(l), msecs_to_jiffies(POLL_MS));
+		wait_event_timeout(l->todo.wait, work_waits(l) || ready_waits(l),
+				   msecs_to_jiffies(POLL_MS));
+		if (ready_waits(l)) {
+			l->ready_told = true;
+			ctm_ho_send(l->conn, CTM_HO_FRAME_READY, &l->m.id, NULL, 0, NULL, 0);
+		}
 	}
 	if (l->m.deadline && ktime_get_ns() >= l->m.deadline)
 		happen(l, CTM_HO_EV_TIMER, ETIMEDOUT);

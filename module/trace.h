@@ -30,13 +30,14 @@
  * Source: OFFER to RELEASED, below 32.  Destination: from 32 on.
  *
  * offer: the OFFER leaves.  accepted: the answer is here.  freeze: the downtime
- * begins.  frozen.  begin: BEGIN leaves.  pages: all records before the first
+ * begins.  frozen.  begin: BEGIN leaves, before the freeze; ready: its answer is
+ * here.  pages: all records before the first
  * page have been written.  end: END has been written.  prepared: PREPARED is
  * here.  commit: COMMIT leaves.  started: STARTED is here, the downtime ends.
  * released: the copy is dead.
  *
- * offered: the OFFER is here.  accept: ACCEPT leaves.  begun: BEGIN and HEAD are
- * here, a keeper is woken.  woken: it runs.  leader: the restorer asks for its
+ * offered: the OFFER is here.  accept: ACCEPT leaves.  begun: BEGIN is here, a
+ * keeper is woken.  woken: it runs.  leader: the restorer asks for its
  * first record.  waiting: the first thread is in its last wait.  built: the last
  * one is.  committed: COMMIT is here.  go: the threads may go.  running: the
  * last one returns into the program.
@@ -47,6 +48,7 @@
 	P(BEGIN, 4, "begin") P(PAGES, 5, "pages") P(END, 6, "end")	\
 	P(PREPARED, 7, "prepared") P(COMMIT, 8, "commit")		\
 	P(STARTED, 9, "started") P(RELEASED, 10, "released")		\
+	P(READY, 11, "ready")						\
 	P(OFFERED, 32, "offered") P(ACCEPT, 33, "accept")		\
 	P(BEGUN, 34, "begun") P(WOKEN, 35, "woken")			\
 	P(LEADER, 36, "leader") P(WAITING, 37, "waiting")		\

@@ -1009,6 +1009,10 @@ static int check_begin(const struct ctm_ho_begin *b, const char **why)
 	if (mono <= -CLOCK_LIMIT || mono >= CLOCK_LIMIT ||
 	    boot <= -CLOCK_LIMIT || boot >= CLOCK_LIMIT)
 		return bad(why, "begin: clock out of range");
+	if (le32_to_cpu(b->leader) < 2 || le32_to_cpu(b->leader) > 0x7fffffff || b->pad)
+		return bad(why, "begin: leader's pid");
+	if (!ctm_hole_ok(le64_to_cpu(b->hole), le64_to_cpu(b->hole_len), 1))
+		return bad(why, "begin: hole");
 	return 0;
 }
 

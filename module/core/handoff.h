@@ -55,6 +55,7 @@
  *                                 <--  ACCEPT (ctm_ho_accept, bitmap) or
  *                                      REFUSE (ctm_ho_text)
  *   BEGIN (ctm_ho_begin)          -->
+ *                                 <--  READY: a restorer waits for records
  *   records of the image up to END     ABORT (ctm_ho_text) at any time
  *    or CTM_REC_ABORT             -->
  *                                 <--  PREPARED
@@ -63,6 +64,8 @@
  *                                 <--  STARTED
  *   RELEASED                      -->
  *
+ * BEGIN leaves before the freeze, which waits for READY, but not for ever: it only
+ * saves time, and the machines do not know it.
  * Between BEGIN and CTM_REC_END the source sends no frames but records; it gives
  * up with the record CTM_REC_ABORT (not inside the pages of a PAGES record:
  * there it fills up or closes).  A connection that closes without more is
@@ -453,6 +456,7 @@ enum ctm_ho_frame_type {
 	CTM_HO_FRAME_ABORT	= 9,
 	CTM_HO_FRAME_QUERY	= 10,
 	CTM_HO_FRAME_ANSWER	= 11,
+	CTM_HO_FRAME_READY	= 12,
 	CTM_HO_FRAME_MAX
 };
 
@@ -555,11 +559,22 @@ struct ctm_ho_text {
 	__u8 text[];
 };
 
-/** struct ctm_ho_begin - the process's clocks minus the destination's: what LAND hands out */
+/**
+ * struct ctm_ho_begin - what the keeper must know to create the leader
+ * Sent while the process still runs; HEAD repeats it, or the attempt fails.
+ * @mono_off_ns, @boot_off_ns: the process's clocks minus the destination's
+ * @leader: pid
+ * @hole, @hole_len: of the restorer, see ctm_hole_ok()
+ */
 struct ctm_ho_begin {
 	__le64 mono_off_ns;
 	__le64 boot_off_ns;
+	__le32 leader;
+	__le32 pad;
+	__le64 hole;
+	__le64 hole_len;
 };
+static_assert(sizeof(struct ctm_ho_begin) == 40, "wire");
 
 /* new signals since the capture that a COMMIT can carry; with more there is no commit */
 #define CTM_HO_PENDING_MAX	256u

@@ -66,6 +66,18 @@ static bool path_ok(const char *s, u32 len)
 
 /* ---- one function a record; @data is aligned, @len at least record[].least ---- */
 
+bool ctm_hole_ok(u64 hole, u64 hole_len, u32 threads)
+{
+	u64 slots = hole_len - CTM_HOLE_BYTES;
+
+	return hole_len >= CTM_HOLE_BYTES && slots % CTM_HOLE_PER_THREAD == 0 &&
+	       slots / CTM_HOLE_PER_THREAD >= threads &&
+	       slots / CTM_HOLE_PER_THREAD <= CTM_THREADS_MAX &&
+	       hole % CTM_PAGE == 0 && hole >= CTM_HOLE_BOTTOM && hole < CTM_HOLE_TOP &&
+	       hole_len <= CTM_HOLE_TOP - hole &&
+	       !overlaps(hole, hole + hole_len, CTM_KEEPER_BASE, CTM_KEEPER_BYTES);
+}
+
 static int check_head(struct ctm_image_state *st, const void *data, u32 len, const char **why)
 {
 	const struct ctm_rec_head *h = data;
@@ -85,10 +97,7 @@ static int check_head(struct ctm_image_state *st, const void *data, u32 len, con
 	if (h->mono_ns < 0 || h->boot_ns < 0 ||
 	    (u64)h->mono_ns >= TIME_LIMIT || (u64)h->boot_ns >= TIME_LIMIT)
 		return bad(why, "head: clock out of range");
-	if (h->hole % CTM_PAGE || h->hole < CTM_HOLE_BOTTOM || h->hole >= CTM_HOLE_TOP ||
-	    h->hole_len != CTM_HOLE_BYTES + h->threads * CTM_HOLE_PER_THREAD ||
-	    h->hole_len > CTM_HOLE_TOP - h->hole ||
-	    overlaps(h->hole, h->hole + h->hole_len, CTM_KEEPER_BASE, CTM_KEEPER_BYTES))
+	if (!ctm_hole_ok(h->hole, h->hole_len, h->threads))
 		return bad(why, "head: hole");
 	if ((h->xfeatures & 3) != 3 || h->xstate_size < XSTATE_MIN ||
 	    h->xstate_size > XSTATE_MAX || h->xstate_size % 8)

@@ -48,6 +48,8 @@
 #define CTM_HOLE_PER_THREAD	(32ull << 10)
 #define CTM_HOLE_BOTTOM		0x0000001000000000ull
 #define CTM_HOLE_TOP		0x0000700000000000ull
+/** ctm_hole_ok() - a place for a restorer of @threads threads, of which it may have room for more */
+bool ctm_hole_ok(u64 hole, u64 hole_len, u32 threads);
 #define CTM_KEEPER_BASE		0x0000002000000000ull
 #define CTM_KEEPER_BYTES	(64ull << 20)
 
@@ -88,7 +90,7 @@ struct ctm_rec {
  * @mono_ns, @boot_ns: the process's clocks at capture, as it sees them
  *          (in a handoff the module computes the landing's offsets from a
  *          round trip with the source instead)
- * @hole:   see CTM_HOLE_*; @hole_len = CTM_HOLE_BYTES + threads * CTM_HOLE_PER_THREAD
+ * @hole:   see CTM_HOLE_*; see ctm_hole_ok()
  * @leader: pid in the PID namespace
  * @xfeatures: mask of extended state components in the XSTATE records
  * @vdso_id: build id of the vDSO

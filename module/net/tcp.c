@@ -45,6 +45,12 @@
  */
 #define RECORDS_MAX	(1u << 24)
 #define RECORD_BYTES	16384u
+
+/*
+ * What may wait at the destination of a handoff: enough that an image keeps coming
+ * while the restorer opens files and maps memory.
+ */
+#define HANDOFF_ROOM	(4 << 20)
 #define RECORD_DATA	23	/* ContentType application_data */
 
 enum { CONN_ABORTED, CONN_HALF_OPEN, CONN_TLS };
@@ -646,6 +652,17 @@ struct ctm_conn *ctm_conn_open(u32 node, enum ctm_channel channel, unsigned int 
 
 /* ---- incoming ---- */
 
+/* only for a peer that has proved itself */
+static void make_window(struct ctm_conn *c)
+{
+	int clamp = HANDOFF_ROOM;
+
+	sock_set_rcvbuf(c->sock->sk, HANDOFF_ROOM);
+	/* the clamp was set when the connection came; without it, the window stays small */
+	READ_ONCE(c->sock->ops)->setsockopt(c->sock, SOL_TCP, TCP_WINDOW_CLAMP,
+					    KERNEL_SOCKPTR(&clamp), sizeof(clamp));
+}
+
 /* hello, TLS; the peer is known when it returns 0 */
 static int conn_admit(struct ctm_conn *c)
 {
@@ -661,6 +678,8 @@ static int conn_admit(struct ctm_conn *c)
 	c->peer = h.id;
 	c->boot = h.boot;
 	c->channel = h.channel;
+	if (c->channel == CTM_CHANNEL_HANDOFF)
+		make_window(c);
 	if (h.flags & CTM_WIRE_HELLO_ENCRYPT) {
 		err = start_tls(c, &h, true, false);
 		if (err)

@@ -221,6 +221,16 @@ int ctm_areas_hole(const struct ctm_areas *as, u64 len, u64 *hole)
 	return at ? 0 : -ENOMEM;
 }
 
+bool ctm_areas_free(const struct ctm_areas *as, u64 start, u64 len)
+{
+	unsigned int i;
+
+	for (i = 0; i < as->n; i++)
+		if (as->a[i].start < start + len && start < as->a[i].end)
+			return false;
+	return true;
+}
+
 /* ---- what stops it ---- */
 
 static void stop_area(struct ctm_explain_ctx *x, const struct ctm_area *a, const char *what, char *buf)

@@ -48,6 +48,7 @@ int ctm_areas_get(struct ctm_areas *as, struct task_struct *t);
 void ctm_areas_put(struct ctm_areas *as);	/* also of a zeroed one */
 void ctm_explain_mm(struct ctm_explain_ctx *x);
 int ctm_areas_hole(const struct ctm_areas *as, u64 len, u64 *hole);	/* 0 or -ENOMEM */
+bool ctm_areas_free(const struct ctm_areas *as, u64 start, u64 len);	/* nothing there? */
 int ctm_capture_mm(struct ctm_capture *c);
 int ctm_capture_vmas(struct ctm_capture *c);
 
@@ -187,7 +188,6 @@ struct ctm_capture_state {
 	struct ctm_pending_mark *mark;
 	struct ctm_timer_snap *timers;
 	struct pid_namespace *ns;	/* of the leader; lives as long as its tasks */
-	u64 hole, hole_len;
 };
 
 static inline struct ctm_capture_state *ctm_state(const struct ctm_capture *c)

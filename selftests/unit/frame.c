@@ -139,6 +139,16 @@ static void payloads(void)
 	TX(text[2], 0x7f);
 	SET(FRAME_BEGIN, struct ctm_ho_begin, mono_off_ns, 1ull << 62);
 	SET(FRAME_BEGIN, struct ctm_ho_begin, boot_off_ns, 1ull << 63);
+#define BE(expr, val) SET(FRAME_BEGIN, struct ctm_ho_begin, expr, val)
+	BE(leader, 1);
+	BE(leader, 1u << 31);
+	BE(pad, 1);
+	BE(hole, 0);
+	BE(hole, CTM_KEEPER_BASE);
+	BE(hole, CTM_HOLE_TOP);
+	BE(hole_len, CTM_HOLE_BYTES);		/* no thread */
+	BE(hole_len, CTM_HOLE_BYTES + CTM_HOLE_PER_THREAD + 4096);
+	BE(hole_len, -4096ull);
 #define CM(expr, val) SET(FRAME_COMMIT, struct ctm_ho_commit, expr, val)
 	CM(npending, 1);
 	CM(npending, 3);

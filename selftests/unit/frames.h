@@ -8,7 +8,7 @@
 #include "../../module/core/handoff.h"
 
 enum {
-	FRAME_OFFER, FRAME_ACCEPT, FRAME_REFUSE, FRAME_BEGIN, FRAME_PREPARED, FRAME_COMMIT,
+	FRAME_OFFER, FRAME_ACCEPT, FRAME_REFUSE, FRAME_BEGIN, FRAME_READY, FRAME_PREPARED, FRAME_COMMIT,
 	FRAME_STARTED, FRAME_RELEASED, FRAME_ABORT, FRAME_QUERY, FRAME_ANSWER,
 	FRAME_ANSWER_COMMITTED, FRAMES
 };
@@ -82,6 +82,12 @@ static inline void frame_build(struct frame *f, unsigned int which)
 	case FRAME_BEGIN:
 		b = frame_start(f, CTM_HO_FRAME_BEGIN, sizeof(*b));
 		b->mono_off_ns = cpu_to_le64(-1000ull);
+		b->leader = cpu_to_le32(17);
+		b->hole = cpu_to_le64(0x100000000000ull);
+		b->hole_len = cpu_to_le64(CTM_HOLE_BYTES + 3 * CTM_HOLE_PER_THREAD);
+		break;
+	case FRAME_READY:
+		frame_start(f, CTM_HO_FRAME_READY, 0);
 		break;
 	case FRAME_PREPARED:
 		frame_start(f, CTM_HO_FRAME_PREPARED, 0);

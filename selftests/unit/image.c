@@ -87,6 +87,8 @@ static void head(void)
 	H(hole, -4096ull);
 	H(hole_len, CTM_HOLE_BYTES);
 	H(hole_len, 0);
+	H(hole_len, CTM_HOLE_BYTES + CTM_HOLE_PER_THREAD);	/* one thread has no place */
+	H(hole_len, CTM_HOLE_BYTES + (CTM_THREADS_MAX + 1ull) * CTM_HOLE_PER_THREAD);
 	H(hole_len, -4096ull);
 	H(xfeatures, 1);
 	H(xfeatures, 0);

@@ -13,6 +13,12 @@
 #define MAX_LANDERS	64
 #define FIRST_RETRY_MS	500
 #define LAST_RETRY_MS	30000
+/*
+ * A lander that was taken is replaced when it has landed: making one costs the
+ * processor more than the restorer does, and the process stands still meanwhile.
+ */
+#define REFILL_MS	200
+#define LANDING_MS	5000	/* of one that takes longer */
 
 static struct {
 	const struct config *config;
@@ -52,8 +58,16 @@ static void heard(struct keeper *keeper, const struct keeper_msg *message)
 		pool.retry_ms = 0;
 		return;
 	case KEEPER_LANDING:
-		if (take_out(keeper) && !pool.retry_ms)
+		if (!take_out(keeper) || pool.retry_ms)
+			return;
+		if (pool.count)
+			timer_set(&pool.timer, LANDING_MS);
+		else
 			fill();
+		return;
+	case KEEPER_LANDED:
+		if (!pool.retry_ms && pool.count < pool.wanted)
+			timer_set(&pool.timer, REFILL_MS);
 		return;
 	case KEEPER_FAILED:
 		log_warning("a lander failed: %s: %s", message->text, strerror((int)message->error));

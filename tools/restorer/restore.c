@@ -336,7 +336,7 @@ static void head_take(struct restore *r, const struct ctm_rec_head *head)
 	r->head = *head;
 	if (head->magic != CTM_IMAGE_MAGIC || head->version != CTM_IMAGE_VERSION)
 		restore_fail(r, EBADMSG, "image: not of version %u", CTM_IMAGE_VERSION);
-	if (head->threads != r->land.threads || (__s32)head->leader != r->land.pid ||
+	if (head->threads > r->land.threads || (__s32)head->leader != r->land.pid ||
 	    head->hole != r->land.hole)
 		restore_fail(r, EBADMSG, "image: not the one that was announced");
 }

@@ -294,14 +294,14 @@ struct ctm_adopt {
  * @flags: must be 0; out: CTM_ADOPT_* of the process
  * @cgroup_fd: directory of the (empty) cgroup of this keeper's capsule
  * @pid:   out: the leader's pid to create with clone3(set_tid)
- * @threads: out: number of threads
+ * @threads: out: number of threads that the hole has room for
  * @uid:   out: real uid
  * @mono_off_ns, @boot_off_ns: out: what to write to timens_offsets
  * @gpid:  out
  * @hole, @hole_len: out: where the restorer may live while it builds
  *
  * Blocks (interruptible) until a handoff was offered to and accepted by this
- * node and its header has come.  The file then is the *landing*: the keeper
+ * node and its BEGIN has come, which is while the process still runs elsewhere.  The file then is the *landing*: the keeper
  * creates the leader (in the cgroup), which reads the image through the same
  * open file with CTM_IOC_RECORD and read(2), builds itself and waits in lseek(2).
  */
