@@ -2,25 +2,45 @@
 /*
  * load.c - how busy this node is
  *
- * The last sample is covered by sample_lock; what the measurement itself
- * remembers belongs to the one caller of ctm_load_sample().
+ * A work of its own measures every CTM_LOAD_MS.  The last sample is covered by
+ * sample_lock; what the measurement itself remembers belongs to that work.
+ *
+ * How many tasks want a CPU is told by the kernel in /proc/loadavg only: what counts
+ * them is not exported, and to look at all tasks ten times a second is too dear.
+ * Read at one instant it is a noisy number (whatever the last timer woke is in it),
+ * so that is averaged; tasks of our own processes, which the valve acts on, are
+ * counted by themselves.
  */
 #include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/fs.h>
 #include <linux/kernel_stat.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
-#include <linux/rcupdate.h>
-#include <linux/sched/signal.h>
+#include <linux/mutex.h>
+#include <linux/random.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include "load.h"
+#include "net/peers.h"
+#include "process.h"
 
-#define PERCENT	1000u
+#define PERCENT		1000u
+#define OTHERS_WEIGHT	16u		/* samples that the average of the others goes over */
 
 static DEFINE_SPINLOCK(sample_lock);
 static struct ctm_load sample;
 
-/* CPU time since boot that was not idle, all CPUs, in ns */
-static u64 busy_time(void)
+static DEFINE_MUTEX(listener_lock);
+static void (*listener)(const struct ctm_load *now);
+
+static void measure(struct work_struct *work);
+static DECLARE_DELAYED_WORK(measure_work, measure);
+static struct workqueue_struct *load_wq;
+static unsigned long next_sample;	/* jiffies; the work's */
+static struct file *loadavg;		/* the work's; NULL: not to be had */
+
+u64 ctm_load_busy_ns(void)
 {
 	struct kernel_cpustat k;
 	u64 busy = 0;
@@ -41,7 +61,7 @@ static u64 busy_time(void)
 static u32 measure_cpu(void)
 {
 	static u64 last_busy, last_ns;
-	u64 busy = busy_time(), now = ktime_get_ns();
+	u64 busy = ctm_load_busy_ns(), now = ktime_get_ns();
 	u64 span = (now - last_ns) * num_online_cpus();
 	u64 ran = last_ns && busy > last_busy ? busy - last_busy : 0;
 
@@ -52,19 +72,46 @@ static u32 measure_cpu(void)
 	return min_t(u64, div64_u64(ran * 100 * PERCENT, span), 100 * PERCENT);
 }
 
-static u32 count_runnable(void)
+/* runnable tasks of the machine, this one included; -errno where /proc is not to be had */
+static int kernel_runnable(void)
 {
-	struct task_struct *g, *t;
-	u64 n = 0;
+	unsigned int n;
+	char buf[64];
+	loff_t pos = 0;
+	ssize_t len;
 
-	rcu_read_lock();
-	for_each_process_thread(g, t)
-		n += t != current && task_is_running(t);
-	rcu_read_unlock();
-	return min_t(u64, div_u64(n * 1000, num_online_cpus()), U32_MAX);
+	if (!loadavg) {
+		loadavg = filp_open("/proc/loadavg", O_RDONLY, 0);
+		if (IS_ERR(loadavg)) {
+			loadavg = NULL;
+			return -ENOENT;
+		}
+	}
+	len = kernel_read(loadavg, buf, sizeof(buf) - 1, &pos);
+	if (len <= 0)
+		return -EIO;
+	buf[len] = 0;
+	return sscanf(buf, "%*s %*s %*s %u/", &n) == 1 ? n : -EIO;
 }
 
-void ctm_load_sample(unsigned int nodes)
+/*
+ * In thousandths per CPU.  @cpu: where the kernel does not say how many there are, the
+ * others are taken to want the CPU time that ours cannot have used.
+ */
+static u32 measure_runnable(u32 cpu)
+{
+	static u64 others;		/* thousandths, of the whole machine */
+	unsigned int cpus = num_online_cpus();
+	int running = kernel_runnable();
+	u64 own = ctm_process_runnable() * 1000ull, all;
+
+	all = running < 0 ? div_u64((u64)cpu * cpus, 100) : max(running - 1, 0) * 1000ull;
+	others += div_u64(all > own ? all - own : 0, OTHERS_WEIGHT);
+	others -= div_u64(others, OTHERS_WEIGHT);
+	return min_t(u64, div_u64(own + others, cpus), U32_MAX);
+}
+
+static void take_sample(void)
 {
 	struct ctm_load s = { };
 	struct sysinfo si;
@@ -76,12 +123,35 @@ void ctm_load_sample(unsigned int nodes)
 		s.mem = 100 * PERCENT -
 			min_t(u64, div64_u64(free * 100 * PERCENT, si.totalram), 100 * PERCENT);
 	s.free_mib = min_t(u64, free >> (20 - PAGE_SHIFT), U32_MAX);
-	s.runnable = count_runnable();
+	s.runnable = measure_runnable(s.cpu);
 	s.pressure = s.cpu + 2 * s.mem;
-	s.load = s.pressure / max(nodes, 1u);
+	s.load = s.pressure / max(ctm_peers_live(), 1u);
 	spin_lock(&sample_lock);
 	sample = s;
 	spin_unlock(&sample_lock);
+}
+
+static void measure(struct work_struct *work)
+{
+	struct ctm_load now;
+
+	/*
+	 * A timer woke us, and in the same moment whatever else waited for that tick:
+	 * look a little later, at no particular one.
+	 */
+	usleep_range(500, 500 + get_random_u32() % 4096);
+	take_sample();
+	ctm_load_get(&now);
+	mutex_lock(&listener_lock);
+	if (listener)
+		listener(&now);
+	mutex_unlock(&listener_lock);
+
+	/* every 100 ms, not 100 ms after the last; but what was missed stays missed */
+	next_sample += msecs_to_jiffies(CTM_LOAD_MS);
+	if (time_before_eq(next_sample, jiffies))
+		next_sample = jiffies + 1;
+	queue_delayed_work(load_wq, &measure_work, next_sample - jiffies);
 }
 
 void ctm_load_get(struct ctm_load *out)
@@ -89,4 +159,30 @@ void ctm_load_get(struct ctm_load *out)
 	spin_lock(&sample_lock);
 	*out = sample;
 	spin_unlock(&sample_lock);
+}
+
+void ctm_load_on_sample(void (*fn)(const struct ctm_load *now))
+{
+	mutex_lock(&listener_lock);
+	listener = fn;
+	mutex_unlock(&listener_lock);
+}
+
+int ctm_load_init(void)
+{
+	load_wq = alloc_ordered_workqueue("ctm_load", 0);
+	if (!load_wq)
+		return -ENOMEM;
+	take_sample();			/* nobody is to find an empty one */
+	next_sample = jiffies;
+	queue_delayed_work(load_wq, &measure_work, msecs_to_jiffies(CTM_LOAD_MS));
+	return 0;
+}
+
+void ctm_load_exit(void)
+{
+	cancel_delayed_work_sync(&measure_work);
+	destroy_workqueue(load_wq);
+	if (loadavg)
+		filp_close(loadavg, NULL);
 }

@@ -14,12 +14,14 @@
 #include "journey.h"
 #include "keeper.h"
 #include "land.h"
+#include "load.h"
 #include "net/transport.h"
 #include "netlink.h"
 #include "node.h"
 #include "process.h"
 #include "rfile.h"
 #include "term.h"
+#include "tick.h"
 
 struct part {
 	const char *name;
@@ -35,6 +37,8 @@ static const struct part parts[] = {
 	{ "asm",	ctm_asm_selftest,	nothing },
 	{ "node",	ctm_node_init,		ctm_node_exit },
 	{ "process",	ctm_process_init,	ctm_process_exit },
+	{ "load",	ctm_load_init,		ctm_load_exit },
+	{ "tick",	ctm_tick_init,		ctm_tick_exit },
 	{ "rfile",	ctm_rfile_init,		ctm_rfile_exit },
 	{ "term",	ctm_term_init,		ctm_term_exit },
 	{ "keeper",	ctm_keeper_init,	ctm_keeper_exit },

@@ -19,6 +19,7 @@
 #include "net/ktls.h"
 #include "net/peers.h"
 #include "process.h"
+#include "tick.h"
 
 static struct genl_family family;
 
@@ -376,6 +377,19 @@ static int put_state(struct sk_buff *skb)
 	return 0;
 }
 
+static int put_tick(struct sk_buff *skb)
+{
+	struct ctm_tick_status t;
+
+	ctm_tick_status(&t);
+	if (nla_put_string(skb, CTM_NODE_A_TICK, ctm_tick_source_name(t.source)) ||
+	    (t.why[0] && nla_put_string(skb, CTM_NODE_A_TICK_WHY, t.why)) ||
+	    nla_put_u64_64bit(skb, CTM_NODE_A_TICKS, t.ticks, CTM_NODE_A_PAD) ||
+	    nla_put_u64_64bit(skb, CTM_NODE_A_TICK_HITS, t.hits, CTM_NODE_A_PAD))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int do_node_get(struct sk_buff *skb, struct genl_info *info)
 {
 	bool up = ctm_node_is_up();
@@ -389,7 +403,7 @@ static int do_node_get(struct sk_buff *skb, struct genl_info *info)
 	if (!hdr || nla_put_u8(msg, CTM_NODE_A_UP, up) ||
 	    nla_put_u32(msg, CTM_NODE_A_ABI_VERSION, CTM_ABI_VERSION) ||
 	    (up && (put_identity(msg) || put_state(msg) || put_seeds(msg))) ||
-	    put_counters(msg)) {
+	    put_counters(msg) || put_tick(msg)) {
 		nlmsg_free(msg);
 		return -EMSGSIZE;
 	}

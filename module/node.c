@@ -7,6 +7,7 @@
  * the ids change only while the node is down, so that a pointer to the name is
  * good as long as it is up.
  */
+#include <linux/cpumask.h>
 #include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -114,6 +115,7 @@ void ctm_peer_card(struct ctm_wire_card *card)
 void ctm_node_refresh(void)
 {
 	unsigned int processes = ctm_process_count_here();
+	unsigned int cpus = min(num_online_cpus(), CTM_WIRE_CARD_CPUS >> CTM_WIRE_CARD_CPUS_SHIFT);
 	struct ctm_wire_card card = { };
 	unsigned long flags;
 	struct ctm_load l;
@@ -129,7 +131,8 @@ void ctm_node_refresh(void)
 	ctm_abi_to_wire(&card.abi, ctm_abi_self());
 	spin_lock_irqsave(&config_lock, flags);
 	memcpy(card.name, config.name, sizeof(card.name));
-	card.flags = cpu_to_le32(config.accepting ? CTM_WIRE_CARD_ACCEPTING : 0);
+	card.flags = cpu_to_le32((config.accepting ? CTM_WIRE_CARD_ACCEPTING : 0) |
+				 cpus << CTM_WIRE_CARD_CPUS_SHIFT);
 	own_card = card;
 	spin_unlock_irqrestore(&config_lock, flags);
 }
@@ -191,7 +194,6 @@ int ctm_node_up(const struct ctm_node_config *cfg, const u8 (*keys)[CTM_NODE_KEY
 		mine.boot = get_random_u64();
 	} while (!mine.boot);
 	set_config(&mine);
-	ctm_load_sample(1);
 	ctm_node_refresh();
 	/* a peer may come as soon as the sockets listen */
 	smp_store_release(&node_is_up, true);

@@ -50,6 +50,7 @@ struct ctm_peer_info {
 	bool accepting;
 	u32 processes;
 	u32 free_mib;
+	u32 cpus;
 	struct ctm_abi abi;
 };
 /** Finders fill @out.  Return: 0 or -ESRCH.  They know the own node too.  Context: any */

@@ -6,13 +6,19 @@
  * list and insertion; look-ups go through the hash table under RCU.  An entry
  * lives while somebody holds a reference; the registry itself holds one until
  * ctm_process_forget().
+ *
+ * Those that run here are in `by_cgroup` too, where a tick finds the process of the
+ * task it interrupted: hosted_lock (inside ctm_process.lock) covers changes.
  */
 #include <linux/cgroup.h>
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/hashtable.h>
+#include <linux/idr.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pid_namespace.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -46,6 +52,8 @@ static struct rhashtable registry;
 static LIST_HEAD(registry_list);
 static unsigned int registry_count;
 static DEFINE_MUTEX(registry_lock);
+static DEFINE_HASHTABLE(by_cgroup, 12);
+static DEFINE_SPINLOCK(hosted_lock);
 static struct delayed_work sweeper;	/* forgets old exit records */
 
 /* ---- references ---- */
@@ -82,23 +90,27 @@ struct ctm_process *ctm_process_find(u64 gpid)
 	return p;
 }
 
+struct ctm_process *ctm_process_under(struct task_struct *t)
+{
+	struct cgroup *cgrp = task_dfl_cgroup(t);
+	struct ctm_process *p;
+
+	hash_for_each_possible_rcu(by_cgroup, p, hosted, (unsigned long)cgrp)
+		if (READ_ONCE(p->cgrp) == cgrp)
+			return p;
+	return NULL;
+}
+
 struct ctm_process *ctm_process_of_task(struct task_struct *t)
 {
-	struct ctm_process *p, *found = NULL;
-	struct cgroup *cgrp;
+	struct ctm_process *p;
 
 	rcu_read_lock();
-	cgrp = task_dfl_cgroup(t);
+	p = ctm_process_under(t);
+	if (p && !kref_get_unless_zero(&p->ref))
+		p = NULL;
 	rcu_read_unlock();
-	mutex_lock(&registry_lock);
-	list_for_each_entry(p, &registry_list, all)
-		if (READ_ONCE(p->here) && p->cgrp == cgrp) {
-			ctm_process_get(p);
-			found = p;
-			break;
-		}
-	mutex_unlock(&registry_lock);
-	return found;
+	return p;
 }
 
 /* ---- entering and leaving the registry ---- */
@@ -226,7 +238,11 @@ void ctm_process_host(struct ctm_process *p, struct pid *leader, struct ctm_caps
 	p->host = ctm_node_id();
 	p->state = CTM_STATE_RUNNING;
 	p->host_boot = 0;
+	atomic64_set(&p->charged_ns, 0);
 	WRITE_ONCE(p->here, true);
+	spin_lock(&hosted_lock);
+	hash_add_rcu(by_cgroup, &p->hosted, (unsigned long)p->cgrp);
+	spin_unlock(&hosted_lock);
 	spin_unlock(&p->lock);
 }
 
@@ -238,10 +254,7 @@ void ctm_process_unhost(struct ctm_process *p)
 	bool was;
 
 	lockdep_assert_held(&p->journey);
-	/*
-	 * Under registry_lock too: ctm_process_of_task() compares p->cgrp there.
-	 * Others use leader and cgrp with @journey held, or copy them under @lock.
-	 */
+	/* others use leader and cgrp with @journey held, or under registry_lock or @lock */
 	mutex_lock(&registry_lock);
 	spin_lock(&p->lock);
 	was = p->here;
@@ -252,7 +265,15 @@ void ctm_process_unhost(struct ctm_process *p)
 	freeze = p->freeze_file;
 	WRITE_ONCE(p->here, false);
 	p->leader = NULL;
-	p->cgrp = NULL;
+	if (was) {
+		/* It may come back, and be entered again, before a tick that looks at it
+		 * has gone on: that tick misses what was behind it in the bucket.
+		 */
+		spin_lock(&hosted_lock);
+		hash_del_rcu(&p->hosted);
+		spin_unlock(&hosted_lock);
+	}
+	WRITE_ONCE(p->cgrp, NULL);
 	p->freeze_file = NULL;
 	p->keeper = NULL;
 	spin_unlock(&p->lock);
@@ -527,6 +548,46 @@ unsigned int ctm_process_count_here(void)
 	mutex_lock(&registry_lock);
 	list_for_each_entry(p, &registry_list, all)
 		n += p->here;
+	mutex_unlock(&registry_lock);
+	return n;
+}
+
+/*
+ * Of one capsule: its tasks are those of the leader's PID namespace, but for the
+ * keeper, which sleeps in a cgroup of its own.  There is no list of a cgroup's tasks
+ * for us, and all tasks of the machine would be too many.
+ */
+static unsigned int count_runnable(struct ctm_process *p)
+{
+	struct pid_namespace *ns;
+	struct task_struct *t;
+	unsigned int n = 0;
+	struct pid *pid;
+	int nr;
+
+	rcu_read_lock();
+	t = pid_task(p->leader, PIDTYPE_PID);
+	ns = t ? task_active_pid_ns(t) : NULL;
+	if (ns && ns != &init_pid_ns)
+		idr_for_each_entry(&ns->idr, pid, nr) {
+			t = pid_task(pid, PIDTYPE_PID);
+			n += t && task_is_running(t) && task_dfl_cgroup(t) == p->cgrp;
+		}
+	else if (t)
+		n = task_is_running(t);
+	rcu_read_unlock();
+	return n;
+}
+
+unsigned int ctm_process_runnable(void)
+{
+	struct ctm_process *p;
+	unsigned int n = 0;
+
+	mutex_lock(&registry_lock);
+	list_for_each_entry(p, &registry_list, all)
+		if (p->here)
+			n += count_runnable(p);
 	mutex_unlock(&registry_lock);
 	return n;
 }

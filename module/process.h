@@ -33,6 +33,7 @@ struct netlink_callback;
 /** struct ctm_process - @lock covers everything without a note */
 struct ctm_process {
 	struct rhash_head node;
+	struct hlist_node hosted;	/* process.c: found by @cgrp while @here, under RCU */
 	struct rcu_head rcu;
 	struct kref ref;
 	u64 gpid;			/* constant */
@@ -59,6 +60,7 @@ struct ctm_process {
 	struct ctm_waits *waits;	/* waits.c, under @journey: while frozen */
 	struct mutex journey;
 	u64 cpu_before_ns;		/* used on earlier hosts */
+	atomic64_t charged_ns;		/* tick.c: by ticks that hit it on this host; without lock */
 	struct ctm_keeper *keeper;	/* its file; NULL once that is closed */
 	bool committed;			/* a handoff away may not be undone any more */
 	bool arriving;			/* landed, and the source has not confirmed RELEASED */
@@ -96,6 +98,12 @@ void ctm_caller_current(struct ctm_caller *c);
 /* Finders take a reference, or return NULL.  Context: any */
 struct ctm_process *ctm_process_find(u64 gpid);
 struct ctm_process *ctm_process_of_task(struct task_struct *t);
+/**
+ * ctm_process_under() - the process that runs here and that @t is a task of, or NULL
+ * No reference.  Context: any, also hard interrupts; an RCU read-side section, which
+ * a stretch with interrupts off is one of, and @t is current or held.
+ */
+struct ctm_process *ctm_process_under(struct task_struct *t);
 void ctm_process_get(struct ctm_process *p);
 void ctm_process_put(struct ctm_process *p);		/* may sleep */
 
@@ -149,6 +157,8 @@ void ctm_process_info(struct ctm_process *p, struct ctm_info *out);
 int ctm_process_snapshot(struct ctm_info **out, unsigned int *n, bool ended);
 /** ctm_process_count_here() - processes that run on this node */
 unsigned int ctm_process_count_here(void);
+/** ctm_process_runnable() - tasks in the capsules here that run or wait for a CPU.  Context: sleeps */
+unsigned int ctm_process_runnable(void);
 
 /** ctm_may_act() - is @by the owner of @p (which runs here) or an administrator?  0, -EPERM, -ESRCH */
 int ctm_may_act(struct ctm_process *p, const struct ctm_caller *by);

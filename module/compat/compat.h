@@ -386,4 +386,26 @@ static inline int ctm_regset_get(struct task_struct *t, const struct user_regset
 #endif
 }
 
+/*
+ * ---- tick.c ------------------------------------------------------------------
+ */
+#include <linux/hrtimer.h>
+
+/* 86dd6c04ef9f "sched/balancing: Rename scheduler_tick() => sched_tick()" (6.10) */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define CTM_SCHED_TICK	"sched_tick"
+#else
+#define CTM_SCHED_TICK	"scheduler_tick"
+#endif
+
+/* 908a1d775422 "hrtimers: Introduce hrtimer_setup() to replace hrtimer_init()" (6.13) */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+static inline void hrtimer_setup(struct hrtimer *t, enum hrtimer_restart (*fn)(struct hrtimer *),
+				 clockid_t clock, const enum hrtimer_mode mode)
+{
+	hrtimer_init(t, clock, mode);
+	t->function = fn;
+}
+#endif
+
 #endif /* CTM_COMPAT_H */

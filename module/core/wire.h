@@ -121,6 +121,8 @@ struct ctm_wire_card {
 static_assert(sizeof(struct ctm_wire_card) == 168, "wire format");
 #define CTM_WIRE_CARD_ACCEPTING	(1u << 0)
 #define CTM_WIRE_CARD_LEAVING	(1u << 1)
+#define CTM_WIRE_CARD_CPUS	(0xfffu << 4)	/* how many; 0: not said */
+#define CTM_WIRE_CARD_CPUS_SHIFT 4
 
 /**
  * struct ctm_wire_hello - HELLO and ANSWER

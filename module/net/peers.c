@@ -34,7 +34,6 @@
 #include <net/ipv6.h>
 #include "abi.h"
 #include "core/replay.h"
-#include "load.h"
 #include "netlink.h"
 #include "net/peers.h"
 
@@ -195,6 +194,7 @@ static void fill_info(const struct peer *p, struct ctm_peer_info *out)
 	out->accepting = le32_to_cpu(p->card.flags) & CTM_WIRE_CARD_ACCEPTING;
 	out->processes = le32_to_cpu(p->card.processes);
 	out->free_mib = le32_to_cpu(p->card.free_mib);
+	out->cpus = (le32_to_cpu(p->card.flags) & CTM_WIRE_CARD_CPUS) >> CTM_WIRE_CARD_CPUS_SHIFT;
 	ctm_abi_from_wire(&out->abi, &p->card.abi);
 }
 
@@ -213,6 +213,7 @@ static void fill_own(struct ctm_peer_info *out)
 	out->accepting = me.accepting;
 	out->processes = le32_to_cpu(card.processes);
 	out->free_mib = le32_to_cpu(card.free_mib);
+	out->cpus = num_online_cpus();
 	out->abi = *ctm_abi_self();
 }
 
@@ -1115,7 +1116,6 @@ static void beat(struct work_struct *work)
 	bool changed = false;
 	u32 *ids;
 
-	ctm_load_sample(ctm_peers_live());
 	ctm_node_refresh();
 	ids = kvmalloc_array(max, sizeof(*ids), GFP_KERNEL);
 	if (ids) {

@@ -34,6 +34,10 @@ static void print_json(const struct node *node)
 	json_add_bool(object, "allow_root", node->allow_root);
 	json_add_bool(object, "encrypt", node->encrypt);
 	json_add_bool(object, "daemon", node->daemon);
+	json_add_text(object, "tick", node->tick);
+	json_add_text(object, "tick_why", node->tick_why);
+	json_add_number(object, "ticks", node->ticks);
+	json_add_number(object, "tick_hits", node->tick_hits);
 	json_print(object);
 }
 
@@ -59,6 +63,8 @@ static void print_text(const struct node *node)
 	print_load(&node->load);
 	printf("processes  %u here\n", node->load.processes);
 	printf("mode       %s%s\n", node->mode, node->accepting ? "" : ", accepts none");
+	printf("ticks      from %s%s%s%s\n", node->tick, node->tick_why[0] ? " (" : "",
+	       node->tick_why, node->tick_why[0] ? ")" : "");
 	for (unsigned int i = 0; i < node->counter_count; i++)
 		if (node->counters[i].value)
 			printf("           %s: %llu\n", node->counters[i].name,

@@ -55,6 +55,10 @@ static int take_node(const struct nlmsghdr *message, void *data)
 	node->daemon = netlink_u8(a[CTM_NODE_A_DAEMON]);
 	node->peers = netlink_u32(a[CTM_NODE_A_PEERS]);
 	netlink_text(a[CTM_NODE_A_MODE], node->mode, sizeof(node->mode));
+	netlink_text(a[CTM_NODE_A_TICK], node->tick, sizeof(node->tick));
+	netlink_text(a[CTM_NODE_A_TICK_WHY], node->tick_why, sizeof(node->tick_why));
+	node->ticks = netlink_u64(a[CTM_NODE_A_TICKS]);
+	node->tick_hits = netlink_u64(a[CTM_NODE_A_TICK_HITS]);
 	node->load = (struct load){
 		.load = netlink_u32(a[CTM_NODE_A_LOAD]),
 		.pressure = netlink_u32(a[CTM_NODE_A_PRESSURE]),

@@ -44,6 +44,8 @@ struct node {
 	bool encrypt, allow_root, accepting, daemon;
 	uint32_t peers;
 	char mode[16];
+	char tick[16], tick_why[CTM_REASON_MAX];
+	uint64_t ticks, tick_hits;
 	struct load load;
 	unsigned int counter_count;
 	struct counter counters[CLUSTER_COUNTERS_MAX];

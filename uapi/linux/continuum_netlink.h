@@ -123,6 +123,11 @@
  *   CTM_NODE_A_SEEDS:       nested
  *     CTM_SEED_A_ITEM:      nested, one for each seed
  *       CTM_PEER_A_ADDR, CTM_PEER_A_PORT as below
+ *   CTM_NODE_A_TICK:        string *  what the module's ticks come from: "ftrace" (a
+ *                           hook on the scheduler's tick), "hrtimer", "none"
+ *   CTM_NODE_A_TICK_WHY:    string *  why not the first choice; only when it is not
+ *   CTM_NODE_A_TICKS:       u64 *     ticks seen, on all CPUs
+ *   CTM_NODE_A_TICK_HITS:   u64 *     of these, on a Continuum process
  *
  * CTM_CMD_PEER_JOIN
  *
@@ -244,6 +249,10 @@ enum ctm_node_attr {
 	CTM_NODE_A_DAEMON,
 	CTM_NODE_A_COUNTERS,
 	CTM_NODE_A_SEEDS,
+	CTM_NODE_A_TICK,
+	CTM_NODE_A_TICK_WHY,
+	CTM_NODE_A_TICKS,
+	CTM_NODE_A_TICK_HITS,
 	__CTM_NODE_A_LAST
 };
 #define CTM_NODE_A_MAX		(__CTM_NODE_A_LAST - 1)
