@@ -21,6 +21,7 @@
 #include "journey.h"
 #include "keeper.h"
 #include "land.h"
+#include "property.h"
 #include "rfile.h"
 #include "term.h"
 
@@ -98,6 +99,11 @@ static int call_resume(struct ctm_file *cf, void *arg)
 static int call_explain(struct ctm_file *cf, void *arg)
 {
 	return ctm_explain(arg);
+}
+
+static int call_set(struct ctm_file *cf, void *arg)
+{
+	return ctm_property_set(arg);
 }
 
 static int call_adopt(struct ctm_file *cf, void *arg)
@@ -240,6 +246,7 @@ static const struct call calls[] = {
 	CALL(CTM_IOC_SUSPEND,	ctm_target,	gpid,		call_suspend),
 	CALL(CTM_IOC_RESUME,	ctm_target,	gpid,		call_resume),
 	CALL(CTM_IOC_EXPLAIN,	ctm_explain,	rss_bytes,	call_explain),
+	CALL(CTM_IOC_SET,	ctm_set,	value,		call_set),
 	CALL(CTM_IOC_ADOPT,	ctm_adopt,	gpid,		call_adopt),
 	CALL(CTM_IOC_LAND,	ctm_land,	hole_len,	call_land),
 	CALL(CTM_IOC_RECORD,	ctm_record,	len,		call_record),
@@ -258,6 +265,7 @@ union arg {
 	struct ctm_signal signal;
 	struct ctm_target target;
 	struct ctm_explain explain;
+	struct ctm_set set;
 	struct ctm_adopt adopt;
 	struct ctm_land land;
 	struct ctm_record record;

@@ -51,6 +51,9 @@ struct journey {
 	struct ctm_peer_info target;
 	bool self;
 	bool late;			/* announce when frozen: its layout changes too often */
+	bool cluster;			/* struct ctm_departure */
+	bool refused;			/* by the destination */
+	void (*ended)(struct ctm_process *p, int err, bool refused, const char *why);
 	struct ctm_todo todo;		/* its lock covers m, committed, commit_len */
 	struct ctm_ho_source m;
 	enum ctm_ho_outcome_type told;	/* to the table, under todo.lock: finding a place there is slow */
@@ -82,6 +85,7 @@ struct journey {
 };
 
 static struct workqueue_struct *workers;
+static u32 (*chooser)(struct ctm_process *p);	/* set at module init */
 static atomic_t journeys = ATOMIC_INIT(0);
 
 static void journey_free(struct kref *ref)
@@ -272,6 +276,15 @@ static int collect_idents(struct journey *j)
 	return j->cap.ident_bits ? 0 : -ENOMEM;
 }
 
+/*
+ * A hop that the cluster decided takes one of the TTL, an operator's none.  What becomes
+ * of a process that has none left is not decided here: ctm_depart() leaves it alone.
+ */
+static u32 ttl_after(const struct journey *j)
+{
+	return j->p->ttl - (j->cluster && j->p->ttl);
+}
+
 static void fill_offer(struct journey *j, struct ctm_ho_offer *o)
 {
 	struct ctm_process *p = j->p;
@@ -280,12 +293,13 @@ static void fill_offer(struct journey *j, struct ctm_ho_offer *o)
 	ctm_process_info(p, &info);
 	memset(o, 0, sizeof(*o));
 	ctm_ho_abi_put(&o->abi, ctm_abi_self());
-	o->flags = cpu_to_le32(p->flags | (j->self ? CTM_HO_OFFER_SELF : 0));
+	o->flags = cpu_to_le32(p->flags | (j->self ? CTM_HO_OFFER_SELF : 0) |
+			       (j->cluster ? CTM_HO_OFFER_CLUSTER : 0));
 	o->uid = cpu_to_le32(info.uid);
 	o->gid = cpu_to_le32(from_kgid(&init_user_ns, task_cred_xxx(j->leader, gid)));
 	o->threads = cpu_to_le32(get_nr_threads(j->leader));
 	o->hops = cpu_to_le32(p->hops);
-	o->ttl = cpu_to_le32(p->ttl);
+	o->ttl = cpu_to_le32(ttl_after(j));
 	o->rss = cpu_to_le64(info.rss);
 	o->cpu_ns = cpu_to_le64(info.cpu_ns);
 	o->nidents = cpu_to_le32(j->cap.nidents);
@@ -580,6 +594,17 @@ static void do_query(struct journey *j)
 		step(j, &ev);
 }
 
+/* whoever waits, or wants to be told, hears of the end, or that there is none in sight */
+static void tell_end(struct journey *j)
+{
+	void (*ended)(struct ctm_process *, int, bool, const char *) = j->ended;
+
+	j->ended = NULL;
+	if (ended)
+		ended(j->p, j->err, j->refused, j->why);
+	complete_all(&j->done);
+}
+
 static void do_limbo(struct journey *j)
 {
 	pr_warn("continuum: process %llx: in limbo: %s has not said whether it started\n",
@@ -591,7 +616,7 @@ static void do_limbo(struct journey *j)
 	j->err = -EINPROGRESS;
 	mutex_unlock(&j->p->journey);
 	j->holds = false;
-	complete_all(&j->done);		/* whoever waits hears of the limbo */
+	tell_end(j);
 }
 
 static void do_released(struct journey *j)
@@ -713,6 +738,7 @@ static void take_frame(struct journey *j, const struct ctm_ho_frame *f)
 	case CTM_HO_FRAME_REFUSE:
 		ev.type = CTM_HO_EV_REFUSE;
 		ev.error = ctm_ho_text_get(f, j->why);
+		j->refused = true;
 		break;
 	case CTM_HO_FRAME_ABORT:
 		ev.type = CTM_HO_EV_ABORT;
@@ -889,7 +915,7 @@ static void run(struct journey *j)
 		ctm_process_forget(p);
 	ctm_event_process(j->err ? CTM_NL_EV_PROCESS_FAILED : CTM_NL_EV_PROCESS_MOVED, p->gpid,
 			  j->target.id, j->err ? j->why : "moved");
-	complete_all(&j->done);
+	tell_end(j);
 }
 
 static void run_work(struct work_struct *work)
@@ -904,10 +930,7 @@ static void run_work(struct work_struct *work)
 
 static int choose_target(struct ctm_process *p, const char *name, struct ctm_peer_info *out, char *why)
 {
-	struct ctm_peer_info pi;
-	unsigned int i, n;
-	u32 ids[128];
-	char text[CTM_REASON_MAX];
+	u32 id;
 
 	if (!strcmp(name, "home")) {
 		if (!ctm_peer_by_id(CTM_GPID_NODE(p->gpid), out))
@@ -921,13 +944,8 @@ static int choose_target(struct ctm_process *p, const char *name, struct ctm_pee
 		snprintf(why, CTM_REASON_MAX, "%s: no such node (see continuumctl peers)", name);
 		return -EHOSTUNREACH;
 	}
-	memset(out, 0, sizeof(*out));
-	n = ctm_peers(ids, ARRAY_SIZE(ids));
-	for (i = 0; i < n; i++)
-		if (!ctm_peer_by_id(ids[i], &pi) && pi.accepting &&
-		    !ctm_abi_compatible(ctm_abi_self(), &pi.abi, text) && pi.free_mib >= out->free_mib)
-			*out = pi;
-	if (out->id)
+	id = chooser ? chooser(p) : 0;
+	if (id && !ctm_peer_by_id(id, out))
 		return 0;
 	strscpy(why, "no other node can take it (see continuumctl peers)", CTM_REASON_MAX);
 	return -EXDEV;
@@ -1090,6 +1108,35 @@ static int migrate_here(struct ctm_process *p, const char *node, const struct ct
 	return err;
 }
 
+int ctm_depart(struct ctm_process *p, const struct ctm_departure *d)
+{
+	struct ctm_caller by = { .flags = CTM_CALLER_ADMIN };
+	struct journey *j;
+	int err;
+
+	if (d->cluster && !READ_ONCE(p->ttl))
+		return -EXDEV;
+	j = journey_new(p, &by);
+	if (IS_ERR(j))
+		return PTR_ERR(j);
+	j->cluster = d->cluster;
+	err = ctm_peer_by_id(d->target, &j->target);
+	if (!err)
+		err = enter(j);
+	if (err) {
+		journey_put(j);
+		return err;
+	}
+	j->ended = d->ended;
+	queue_work(workers, &j->work);	/* our reference is the work's */
+	return 0;
+}
+
+void ctm_journey_chooser(u32 (*fn)(struct ctm_process *p))
+{
+	WRITE_ONCE(chooser, fn);
+}
+
 /* ---- from any node ---- */
 
 struct migrate_call {
@@ -1191,6 +1238,8 @@ static int explain_here(struct ctm_process *p, const char *node, struct explain_
 	} else {
 		err = ctm_explain_process(&x);
 	}
+	if (!err && p->flags & CTM_ADOPT_PIN)
+		ctm_note(&x, "note", "it is pinned: the cluster does not move it by itself");
 	if (!err && node[0]) {
 		if (choose_target(p, node, &target, why) ||
 		    ctm_abi_compatible(ctm_abi_self(), &target.abi, why))

@@ -12,6 +12,28 @@ int ctm_migrate(struct ctm_migrate *arg);
 /** ctm_explain() - CTM_IOC_EXPLAIN, from any node */
 int ctm_explain(struct ctm_explain *arg);
 
+/**
+ * struct ctm_departure - a move that no caller waits for
+ * @cluster: the cluster decided it, not an operator: it takes one of the TTL, and the
+ *           destination may have enough
+ * @ended:   called once, in a worker, when the outcome is known or it is in limbo
+ *           (@err -EINPROGRESS); @refused: the destination said no.  @why: text, on an
+ *           error.  It may sleep
+ */
+struct ctm_departure {
+	u32 target;
+	bool cluster;
+	void (*ended)(struct ctm_process *p, int err, bool refused, const char *why);
+};
+/** ctm_depart() - begin one, of a process that runs here.  Return: 0, or -errno and nothing was begun */
+int ctm_depart(struct ctm_process *p, const struct ctm_departure *d);
+
+/**
+ * ctm_journey_chooser() - who says where a process goes whose target is "any"
+ * @fn: returns a node id, or 0.  At module init; NULL takes it back
+ */
+void ctm_journey_chooser(u32 (*fn)(struct ctm_process *p));
+
 int ctm_journey_init(void);
 void ctm_journey_exit(void);
 

@@ -66,6 +66,7 @@ struct ctm_landing {
 	struct ctm_process *p;
 	bool p_is_new;
 	u32 source;
+	bool admitted;			/* by the gate, which is told of the end */
 	struct ctm_ho_offer offer;
 	struct ctm_ho_begin begin;
 	struct ctm_rec_head head;
@@ -84,6 +85,7 @@ struct ctm_landing {
 static LIST_HEAD(waiting_landers);
 static LIST_HEAD(live_landings);
 static DEFINE_MUTEX(landers_lock);	/* both lists */
+static const struct ctm_land_gate *land_gate;
 
 static void landing_free(struct kref *ref)
 {
@@ -881,10 +883,15 @@ static struct ctm_landing *consider(struct ctm_conn *c, const struct ctm_ho_fram
 			 ctm_node_name());
 		goto no;
 	}
+	if (land_gate && le32_to_cpu(o->flags) & CTM_HO_OFFER_CLUSTER) {
+		err = land_gate->admit(from.id, le64_to_cpu(o->rss), l->why);
+		l->admitted = !err;
+	}
 	l->conn = c;
 	l->source = from.id;
 	l->offer = *o;
-	err = ctm_outcome_reserve(&ev.id, false);
+	if (!err)
+		err = ctm_outcome_reserve(&ev.id, false);
 	if (!err)
 		err = enter_process(l);
 	if (!err)
@@ -944,6 +951,13 @@ static void take_pending(struct ctm_landing *l)
 	l->queueing = n;
 }
 
+static void leave_gate(struct ctm_landing *l, bool here)
+{
+	if (l->admitted)
+		land_gate->landed(here);
+	l->admitted = false;
+}
+
 /* COMMIT: from here on it runs here */
 static void do_release(struct ctm_landing *l)
 {
@@ -967,6 +981,7 @@ static void do_release(struct ctm_landing *l)
 	p->epoch = l->m.id.epoch + 1;
 	memcpy(p->comm, l->offer.comm, sizeof(p->comm));
 	p->comm[CTM_COMM_MAX - 1] = 0;
+	ctm_po_arrived(&p->cooling, ktime_get_ns(), p->hops, le64_to_cpu(l->offer.rss) >> 20);
 	if (p->term)
 		ctm_term_set_pos(p, &pos);
 	ctm_process_host(p, l->leader, &l->capsule, k);
@@ -984,6 +999,7 @@ static void do_release(struct ctm_landing *l)
 		ctm_keeper_post(p, CTM_EV_LANDED, 0);
 	wait_event_timeout(l->wait, READ_ONCE(l->gone) == l->head.threads, msecs_to_jiffies(GO_MS));
 	ctm_count(CTM_CNT_HANDOFF_IN);
+	leave_gate(l, true);
 }
 
 struct moved_call {
@@ -1288,6 +1304,7 @@ static void serve(struct ctm_conn *c)
 	set_user_nice(current, MIN_NICE);	/* as the source's worker: see there */
 	drive(l);
 	set_verdict(l, ABORTED);	/* nothing if it was GO */
+	leave_gate(l, false);		/* nothing if it is here */
 	expel_reader(l);
 	if (l->verdict == ABORTED && l->p) {
 		ctm_rfiles_ended(l->p);
@@ -1348,6 +1365,11 @@ void ctm_landing_released(const struct ctm_ho_id *id)
 	} else {
 		ctm_outcome_ack(id, false);
 	}
+}
+
+void ctm_land_gate(const struct ctm_land_gate *gate)
+{
+	WRITE_ONCE(land_gate, gate);
 }
 
 int ctm_land_init(void)

@@ -31,6 +31,18 @@ __poll_t ctm_landing_poll(struct ctm_landing *l, struct file *f, struct poll_tab
 /** ctm_landing_close() - the keeper's file is closed */
 void ctm_landing_close(struct ctm_landing *l);
 
+/**
+ * struct ctm_land_gate - who has a say in what other nodes' valves send here
+ * @admit:  may it land?  0, or -EXDEV and @why (CTM_REASON_MAX).  After 0, @landed is called
+ * @landed: it is @here, or will not come
+ */
+struct ctm_land_gate {
+	int (*admit)(u32 from, u64 rss, char *why);
+	void (*landed)(bool here);
+};
+/** ctm_land_gate() - at module init, before the network is there; NULL takes it back, after it */
+void ctm_land_gate(const struct ctm_land_gate *gate);
+
 unsigned int ctm_landers_waiting(void);
 int ctm_land_init(void);
 void ctm_land_exit(void);

@@ -8,6 +8,7 @@
 #include <linux/module.h>
 
 #include "asm/asm.h"
+#include "balance.h"
 #include "chardev.h"
 #include "courier.h"
 #include "handoff_io.h"
@@ -19,6 +20,7 @@
 #include "netlink.h"
 #include "node.h"
 #include "process.h"
+#include "property.h"
 #include "rfile.h"
 #include "term.h"
 #include "tick.h"
@@ -43,9 +45,11 @@ static const struct part parts[] = {
 	{ "term",	ctm_term_init,		ctm_term_exit },
 	{ "keeper",	ctm_keeper_init,	ctm_keeper_exit },
 	{ "courier",	ctm_courier_init,	ctm_courier_exit },
+	{ "property",	ctm_property_init,	ctm_property_exit },
 	{ "handoff",	ctm_handoff_io_init,	ctm_handoff_io_exit },
 	{ "journey",	ctm_journey_init,	ctm_journey_exit },
 	{ "land",	ctm_land_init,		ctm_land_exit },
+	{ "balance",	ctm_balance_init,	ctm_balance_exit },
 	{ "net",	ctm_net_init,		ctm_net_exit },
 	{ "netlink",	ctm_netlink_init,	ctm_netlink_exit },
 	{ "device",	ctm_chardev_init,	ctm_chardev_exit },

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <net/genetlink.h>
 #include <net/ipv6.h>
+#include "balance.h"
 #include "compat/compat.h"
 #include "core/wire.h"
 #include "load.h"
@@ -76,6 +77,12 @@ static const struct nla_policy node_policy[CTM_NODE_A_MAX + 1] = {
 	[CTM_NODE_A_ACCEPTING]	= BOOLEAN,
 	[CTM_NODE_A_PAGE]	= { .type = NLA_U64 },
 	[CTM_NODE_A_FORCE]	= { .type = NLA_FLAG },
+	[CTM_NODE_A_T_HIGH]	= { .type = NLA_U32 },
+	[CTM_NODE_A_T_LOW]	= { .type = NLA_U32 },
+	[CTM_NODE_A_VALVE]	= BOOLEAN,
+	[CTM_NODE_A_WATCHDOG]	= BOOLEAN,
+	[CTM_NODE_A_CONTENTION]	= BOOLEAN,
+	[CTM_NODE_A_DRAIN]	= NLA_POLICY_MAX(NLA_U8, 2),
 };
 
 static const struct nla_policy peer_policy[CTM_PEER_A_MAX + 1] = {
@@ -167,6 +174,20 @@ static int read_config(struct genl_info *info, struct ctm_node_config *cfg)
 	return 0;
 }
 
+/* what @info says of the valve, over what @cfg has */
+static void read_valve(struct genl_info *info, struct ctm_po_config *cfg)
+{
+	struct nlattr **a = info->attrs;
+
+	if (a[CTM_NODE_A_T_HIGH])
+		cfg->t_high = nla_get_u32(a[CTM_NODE_A_T_HIGH]);
+	if (a[CTM_NODE_A_T_LOW])
+		cfg->t_low = nla_get_u32(a[CTM_NODE_A_T_LOW]);
+	cfg->valve = get_bool(a[CTM_NODE_A_VALVE], cfg->valve);
+	cfg->watchdog = get_bool(a[CTM_NODE_A_WATCHDOG], cfg->watchdog);
+	cfg->contention = get_bool(a[CTM_NODE_A_CONTENTION], cfg->contention);
+}
+
 static int read_keys(struct genl_info *info, u8 keys[CTM_NODE_KEYS][CTM_NODE_KEY],
 		     unsigned int *n)
 {
@@ -201,6 +222,7 @@ static int register_page(struct genl_info *info)
 static int do_node_up(struct sk_buff *skb, struct genl_info *info)
 {
 	u8 keys[CTM_NODE_KEYS][CTM_NODE_KEY];
+	struct ctm_po_config valve = ctm_po_default;
 	char why[CTM_REASON_MAX] = "";
 	struct ctm_node_config cfg;
 	unsigned int nkeys;
@@ -217,10 +239,11 @@ static int do_node_up(struct sk_buff *skb, struct genl_info *info)
 		err = refuse(info, -EALREADY, "the node is up already (continuumctl down)");
 		goto out;
 	}
+	read_valve(info, &valve);
 	err = register_page(info);
 	if (err)
 		goto out;
-	err = ctm_node_up(&cfg, keys, nkeys, why);
+	err = ctm_balance_up(&valve, why) ?: ctm_node_up(&cfg, keys, nkeys, why);
 	if (err)
 		refuse(info, err, why);
 out:
@@ -253,6 +276,8 @@ static int do_node_set(struct sk_buff *skb, struct genl_info *info)
 		{ CTM_NODE_A_ACCEPTING, CTM_NODE_ACCEPTING },
 	};
 	struct nlattr **a = info->attrs;
+	char why[CTM_REASON_MAX] = "";
+	struct ctm_po_config valve;
 	unsigned int i;
 	int err;
 
@@ -263,9 +288,17 @@ static int do_node_set(struct sk_buff *skb, struct genl_info *info)
 		return refuse(info, -ENETDOWN, "the node is not up: continuumctl up");
 	if (a[CTM_NODE_A_KEY] && !memchr_inv(nla_data(a[CTM_NODE_A_KEY]), 0, CTM_NODE_KEY))
 		return refuse_attr(info, a[CTM_NODE_A_KEY], "key: all zeros");
+	ctm_balance_config(&valve);
+	read_valve(info, &valve);
+	err = ctm_balance_wrong(&valve, why);
+	if (err)
+		return refuse(info, err, why);
 	err = register_page(info);
 	if (err)
 		return err;
+	ctm_balance_set(&valve);
+	if (a[CTM_NODE_A_DRAIN])
+		ctm_balance_drain(nla_get_u8(a[CTM_NODE_A_DRAIN]), nla_get_u8(a[CTM_NODE_A_DRAIN]) == 2);
 	if (a[CTM_NODE_A_KEY] || a[CTM_NODE_A_KEY_OLD])
 		ctm_auth_rotate(get_key(a[CTM_NODE_A_KEY]), get_key(a[CTM_NODE_A_KEY_OLD]));
 	for (i = 0; i < ARRAY_SIZE(flags); i++)
@@ -355,6 +388,24 @@ static int put_identity(struct sk_buff *skb)
 	return 0;
 }
 
+static int put_valve(struct sk_buff *skb)
+{
+	struct ctm_balance_status now;
+	struct ctm_po_config cfg;
+
+	ctm_balance_config(&cfg);
+	ctm_balance_status(&now);
+	if (nla_put_string(skb, CTM_NODE_A_MODE, now.mode) ||
+	    nla_put_u8(skb, CTM_NODE_A_DRAINED, now.drained) ||
+	    nla_put_u32(skb, CTM_NODE_A_T_HIGH, cfg.t_high) ||
+	    nla_put_u32(skb, CTM_NODE_A_T_LOW, cfg.t_low) ||
+	    nla_put_u8(skb, CTM_NODE_A_VALVE, cfg.valve) ||
+	    nla_put_u8(skb, CTM_NODE_A_WATCHDOG, cfg.watchdog) ||
+	    nla_put_u8(skb, CTM_NODE_A_CONTENTION, cfg.contention))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int put_state(struct sk_buff *skb)
 {
 	const struct ctm_abi *abi = ctm_abi_self();
@@ -363,7 +414,6 @@ static int put_state(struct sk_buff *skb)
 	ctm_load_get(&l);
 	if (nla_put_u32(skb, CTM_NODE_A_PEERS, ctm_peers_live()) ||
 	    nla_put_u32(skb, CTM_NODE_A_PROCESSES, ctm_process_count_here()) ||
-	    nla_put_string(skb, CTM_NODE_A_MODE, "normal") ||
 	    nla_put_u32(skb, CTM_NODE_A_LOAD, l.load) ||
 	    nla_put_u32(skb, CTM_NODE_A_PRESSURE, l.pressure) ||
 	    nla_put_u32(skb, CTM_NODE_A_CPU, l.cpu) ||
@@ -402,7 +452,7 @@ static int do_node_get(struct sk_buff *skb, struct genl_info *info)
 	hdr = genlmsg_put_reply(msg, info, &family, 0, CTM_CMD_NODE_GET);
 	if (!hdr || nla_put_u8(msg, CTM_NODE_A_UP, up) ||
 	    nla_put_u32(msg, CTM_NODE_A_ABI_VERSION, CTM_ABI_VERSION) ||
-	    (up && (put_identity(msg) || put_state(msg) || put_seeds(msg))) ||
+	    (up && (put_identity(msg) || put_state(msg) || put_valve(msg) || put_seeds(msg))) ||
 	    put_counters(msg) || put_tick(msg)) {
 		nlmsg_free(msg);
 		return -EMSGSIZE;

@@ -24,6 +24,7 @@ static DEFINE_SPINLOCK(config_lock);
 static struct ctm_node_config config;		/* config_lock */
 static struct ctm_wire_card own_card;		/* config_lock; as of the last heartbeat */
 static bool node_is_up;
+static bool draining;				/* balance.c's; a copy for whom it concerns */
 static atomic64_t counters[CTM_CNT_MAX];
 
 /* ---- counters ---- */
@@ -42,6 +43,11 @@ static const char * const counter_names[CTM_CNT_MAX] = {
 	[CTM_CNT_SIGNALS]		= "signals",
 	[CTM_CNT_BAD_IMAGE]		= "bad_image",
 	[CTM_CNT_UNKNOWN]		= "unknown_sender",
+	[CTM_CNT_VALVE_MOVED]		= "valve_moved",
+	[CTM_CNT_VALVE_REFUSED]		= "valve_refused",
+	[CTM_CNT_VALVE_FAILED]		= "valve_failed",
+	[CTM_CNT_DRAIN_MOVED]		= "drain_moved",
+	[CTM_CNT_NOT_ADMITTED]		= "not_admitted",
 };
 
 void ctm_count(enum ctm_counter c)
@@ -98,7 +104,12 @@ bool ctm_node_allow_root(void)
 
 bool ctm_node_accepting(void)
 {
-	return READ_ONCE(config.accepting);
+	return READ_ONCE(config.accepting) && !READ_ONCE(draining);
+}
+
+void ctm_node_set_draining(bool on)
+{
+	WRITE_ONCE(draining, on);
 }
 
 /* ---- what it tells of itself ---- */
@@ -131,7 +142,7 @@ void ctm_node_refresh(void)
 	ctm_abi_to_wire(&card.abi, ctm_abi_self());
 	spin_lock_irqsave(&config_lock, flags);
 	memcpy(card.name, config.name, sizeof(card.name));
-	card.flags = cpu_to_le32((config.accepting ? CTM_WIRE_CARD_ACCEPTING : 0) |
+	card.flags = cpu_to_le32((ctm_node_accepting() ? CTM_WIRE_CARD_ACCEPTING : 0) |
 				 cpus << CTM_WIRE_CARD_CPUS_SHIFT);
 	own_card = card;
 	spin_unlock_irqrestore(&config_lock, flags);

@@ -39,7 +39,7 @@ u32 ctm_node_id(void);		/* 0 while down */
 u64 ctm_node_boot(void);
 const char *ctm_node_name(void);	/* "" while down; stable while up */
 bool ctm_node_allow_root(void);
-bool ctm_node_accepting(void);
+bool ctm_node_accepting(void);	/* not while it is draining */
 
 /** struct ctm_peer_info - a copy, no references */
 struct ctm_peer_info {
@@ -84,6 +84,11 @@ enum ctm_counter {
 	CTM_CNT_SIGNALS,
 	CTM_CNT_BAD_IMAGE,
 	CTM_CNT_UNKNOWN,	/* datagram that names no hello we know */
+	CTM_CNT_VALVE_MOVED,	/* departures that the pressure valve began: done, ... */
+	CTM_CNT_VALVE_REFUSED,	/* ... the destination said no, ... */
+	CTM_CNT_VALVE_FAILED,	/* ... or it failed (a drain's, too) */
+	CTM_CNT_DRAIN_MOVED,
+	CTM_CNT_NOT_ADMITTED,	/* others' valves: we said no */
 	CTM_CNT_MAX
 };
 void ctm_count(enum ctm_counter c);
@@ -119,6 +124,8 @@ int ctm_node_up(const struct ctm_node_config *cfg, const u8 (*keys)[CTM_NODE_KEY
 int ctm_node_down(bool force, char *why);
 enum ctm_node_flag { CTM_NODE_ENCRYPT, CTM_NODE_ALLOW_ROOT, CTM_NODE_ACCEPTING };
 void ctm_node_set_flag(enum ctm_node_flag flag, bool on);
+/** ctm_node_set_draining() - by balance.c: nothing lands here meanwhile */
+void ctm_node_set_draining(bool on);
 
 struct ctm_addr;
 /** join, leave: see net/peers.h; -ENETDOWN while the node is down */

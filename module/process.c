@@ -239,6 +239,9 @@ void ctm_process_host(struct ctm_process *p, struct pid *leader, struct ctm_caps
 	p->state = CTM_STATE_RUNNING;
 	p->host_boot = 0;
 	atomic64_set(&p->charged_ns, 0);
+	p->seen_ns = 0;
+	p->cpu = 0;
+	p->here_since = ktime_get_ns();
 	WRITE_ONCE(p->here, true);
 	spin_lock(&hosted_lock);
 	hash_add_rcu(by_cgroup, &p->hosted, (unsigned long)p->cgrp);
@@ -510,6 +513,19 @@ static void usage_of(struct task_struct *leader, u64 *cpu_ns, u64 *rss)
 	}
 }
 
+bool ctm_process_usage(struct ctm_process *p, u64 *cpu_ns, u64 *rss)
+{
+	struct task_struct *leader = ctm_process_leader(p);
+
+	*cpu_ns = p->cpu_before_ns;
+	*rss = 0;
+	if (!leader)
+		return false;
+	usage_of(leader, cpu_ns, rss);
+	put_task_struct(leader);
+	return true;
+}
+
 void ctm_process_info(struct ctm_process *p, struct ctm_info *out)
 {
 	struct task_struct *leader = ctm_process_leader(p);
@@ -540,15 +556,28 @@ void ctm_process_info(struct ctm_process *p, struct ctm_info *out)
 	ctm_peer_name(out->host, out->host_name);
 }
 
-unsigned int ctm_process_count_here(void)
+void ctm_process_each_here(bool (*fn)(struct ctm_process *p, void *arg), void *arg)
 {
 	struct ctm_process *p;
-	unsigned int n = 0;
 
 	mutex_lock(&registry_lock);
 	list_for_each_entry(p, &registry_list, all)
-		n += p->here;
+		if (READ_ONCE(p->here) && !fn(p, arg))
+			break;
 	mutex_unlock(&registry_lock);
+}
+
+static bool count_one(struct ctm_process *p, void *arg)
+{
+	++*(unsigned int *)arg;
+	return true;
+}
+
+unsigned int ctm_process_count_here(void)
+{
+	unsigned int n = 0;
+
+	ctm_process_each_here(count_one, &n);
 	return n;
 }
 
@@ -557,7 +586,7 @@ unsigned int ctm_process_count_here(void)
  * keeper, which sleeps in a cgroup of its own.  There is no list of a cgroup's tasks
  * for us, and all tasks of the machine would be too many.
  */
-static unsigned int count_runnable(struct ctm_process *p)
+static bool count_runnable(struct ctm_process *p, void *arg)
 {
 	struct pid_namespace *ns;
 	struct task_struct *t;
@@ -576,19 +605,15 @@ static unsigned int count_runnable(struct ctm_process *p)
 	else if (t)
 		n = task_is_running(t);
 	rcu_read_unlock();
-	return n;
+	*(unsigned int *)arg += n;
+	return true;
 }
 
 unsigned int ctm_process_runnable(void)
 {
-	struct ctm_process *p;
 	unsigned int n = 0;
 
-	mutex_lock(&registry_lock);
-	list_for_each_entry(p, &registry_list, all)
-		if (p->here)
-			n += count_runnable(p);
-	mutex_unlock(&registry_lock);
+	ctm_process_each_here(count_runnable, &n);
 	return n;
 }
 

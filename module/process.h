@@ -20,6 +20,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include "core/policy.h"
 
 struct cgroup;
 struct ctm_keeper;	/* keeper.c */
@@ -61,6 +62,10 @@ struct ctm_process {
 	struct mutex journey;
 	u64 cpu_before_ns;		/* used on earlier hosts */
 	atomic64_t charged_ns;		/* tick.c: by ticks that hit it on this host; without lock */
+	u64 here_since;			/* ktime ns; constant while here */
+	struct ctm_po_cooling cooling;	/* balance.c's, once it is here */
+	u64 seen_ns;			/* balance.c: of charged_ns, at its last sample */
+	u32 cpu;			/* balance.c: thousandths of a CPU, lately */
 	struct ctm_keeper *keeper;	/* its file; NULL once that is closed */
 	bool committed;			/* a handoff away may not be undone any more */
 	bool arriving;			/* landed, and the source has not confirmed RELEASED */
@@ -157,6 +162,13 @@ void ctm_process_info(struct ctm_process *p, struct ctm_info *out);
 int ctm_process_snapshot(struct ctm_info **out, unsigned int *n, bool ended);
 /** ctm_process_count_here() - processes that run on this node */
 unsigned int ctm_process_count_here(void);
+/**
+ * ctm_process_each_here() - @fn with each process that runs here, until it returns false
+ * Context: sleeps.  The registry is locked: @fn must not call it.
+ */
+void ctm_process_each_here(bool (*fn)(struct ctm_process *p, void *arg), void *arg);
+/** ctm_process_usage() - CPU time since its start, resident bytes.  false: it is not here any more */
+bool ctm_process_usage(struct ctm_process *p, u64 *cpu_ns, u64 *rss);
 /** ctm_process_runnable() - tasks in the capsules here that run or wait for a CPU.  Context: sleeps */
 unsigned int ctm_process_runnable(void);
 

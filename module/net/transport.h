@@ -107,6 +107,7 @@ enum ctm_call_type {
 	CTM_CALL_QUERY		= 20,	/* destination -> source: what became of the handoff? */
 	CTM_CALL_RELEASED	= 21,
 	CTM_CALL_EVENT		= 22,	/* host -> home: stopped, continued, ... for the deputy; and back */
+	CTM_CALL_SET		= 30,	/* property.c */
 	CTM_CALL_TYPES		= 64
 };
 

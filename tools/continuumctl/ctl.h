@@ -72,10 +72,11 @@ int command_down(int argc, char **argv);
 int command_join(int argc, char **argv);		/* node.c */
 int command_leave(int argc, char **argv);
 int command_reload(int argc, char **argv);
-int command_set(int argc, char **argv);
-int command_get(int argc, char **argv);
 int command_genkey(int argc, char **argv);
 int command_version(int argc, char **argv);
+int command_set(int argc, char **argv);			/* settings.c */
+int command_get(int argc, char **argv);
+int command_drain(int argc, char **argv);		/* drain.c */
 int command_status(int argc, char **argv);		/* status.c */
 int command_peers(int argc, char **argv);		/* peers.c */
 int command_ps(int argc, char **argv);			/* ps.c */

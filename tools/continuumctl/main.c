@@ -23,10 +23,24 @@ static const struct command commands[] = {
 	{ "leave", "[NODE]", "leave the cluster; the node stays up, alone",
 	  "With NODE: forget this peer, which must be dead or have left.\n", command_leave },
 	{ "reload", "", "read continuum.conf and the keys again", NULL, command_reload },
-	{ "set", "KEY VALUE", "change a setting of this node until the next up",
+	{ "drain", "[off] [--force]", "move away what runs here, accept nothing",
+	  "  --force         also processes that are pinned\n"
+	  "  off             no more of that\n"
+	  "\n"
+	  "Names descriptors that stay behind here, says where the processes went, and\n"
+	  "fails with a list when some are left.\n", command_drain },
+	{ "set", "KEY VALUE... | GPID pin|ttl VALUE", "change settings of this node until the next up, or of a process",
 	  "  accept on|off      may processes land here\n"
 	  "  allow_root on|off  may processes of root land here\n"
-	  "  encrypt on|off     must be the same in the whole cluster\n", command_set },
+	  "  encrypt on|off     must be the same in the whole cluster\n"
+	  "  t_high P, t_low P  pressures, 0 to 300: above t_high (180) the node sends a\n"
+	  "                     process away, to one that is below t_low (100)\n"
+	  "  valve on|off       may it do that, or what the watchdog says, by itself\n"
+	  "  watchdog on|off    also when its CPUs are more than 90 % busy, and ...\n"
+	  "  watchdog_contention on|off   ... more tasks are runnable than it has CPUs\n"
+	  "\n"
+	  "  GPID pin on|off    the cluster does not move it by itself\n"
+	  "  GPID ttl N         hops without useful work\n", command_set },
 	{ "get", "[-j] [KEY]", "show the settings of this node", NULL, command_get },
 	{ "genkey", "", "print a new cluster key", NULL, command_genkey },
 	{ "status", "[-j]", "this node", NULL, command_status },

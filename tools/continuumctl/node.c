@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * node.c - commands that act on this node: join, leave, reload, set, get, genkey, version
+ * node.c - commands that act on this node: join, leave, reload, genkey, version
  */
 #include <errno.h>
 #include <stdio.h>
@@ -113,113 +113,6 @@ int command_reload(int argc, char **argv)
 	if (error)
 		return fail(error, "continuumd: %s", strerror(-error));
 	return reply.error ? fail(-(int)reply.error, "%s", reply.text) : DONE;
-}
-
-/* ---- set, get ---- */
-
-static const struct setting {
-	const char *key;
-	uint16_t attribute;
-	size_t offset;
-} settings[] = {
-	{ "accept", CTM_NODE_A_ACCEPTING, offsetof(struct node, accepting) },
-	{ "allow_root", CTM_NODE_A_ALLOW_ROOT, offsetof(struct node, allow_root) },
-	{ "encrypt", CTM_NODE_A_ENCRYPT, offsetof(struct node, encrypt) },
-};
-
-#define SETTINGS	(sizeof(settings) / sizeof(settings[0]))
-
-static const struct setting *find_setting(const char *key)
-{
-	for (size_t i = 0; i < SETTINGS; i++)
-		if (!strcmp(settings[i].key, key))
-			return &settings[i];
-	return NULL;
-}
-
-int command_set(int argc, char **argv)
-{
-	const struct setting *setting;
-	struct nlmsghdr *request;
-	struct netlink *nl;
-	int status = no_options(argc, argv);
-	bool on;
-
-	if (status)
-		return status;
-	if (argc - optind != 2)
-		return usage_error("KEY and VALUE are wanted");
-	setting = find_setting(argv[optind]);
-	if (!setting)
-		return usage_error("no setting \"%s\" (continuumctl get lists them)", argv[optind]);
-	on = !strcmp(argv[optind + 1], "on");
-	if (!on && strcmp(argv[optind + 1], "off"))
-		return usage_error("%s is on or off, not \"%s\"", argv[optind], argv[optind + 1]);
-	nl = open_netlink(&status);
-	if (!nl)
-		return status;
-	request = netlink_begin(nl, CTM_CMD_NODE_SET, false);
-	mnl_attr_put_u8(request, setting->attribute, on);
-	status = talk(nl, request, argv[optind]);
-	close_netlink(nl);
-	return status;
-}
-
-static bool value_of(const struct setting *setting, const struct node *node)
-{
-	return *(const bool *)((const char *)node + setting->offset);
-}
-
-static void print_settings(const struct node *node, const struct setting *only, bool json)
-{
-	struct json_object *object = json ? json_object_new_object() : NULL;
-
-	for (const struct setting *s = settings; s < settings + SETTINGS; s++) {
-		if (only && s != only)
-			continue;
-		if (json)
-			json_add_bool(object, s->key, value_of(s, node));
-		else if (only)
-			puts(value_of(s, node) ? "on" : "off");
-		else
-			printf("%-10s %s\n", s->key, value_of(s, node) ? "on" : "off");
-	}
-	if (json)
-		json_print(object);
-}
-
-int command_get(int argc, char **argv)
-{
-	const struct setting *only = NULL;
-	struct netlink *nl;
-	struct node node;
-	bool json = false;
-	int status = DONE;
-	int option;
-	int error;
-
-	while ((option = next_option(argc, argv, "j", NULL)) > 0)
-		json = true;
-	if (option < 0)
-		return USAGE;
-	if (argc - optind > 1)
-		return usage_error("\"%s\" is too much", argv[optind + 1]);
-	if (optind < argc)
-		only = find_setting(argv[optind]);
-	if (optind < argc && !only)
-		return usage_error("no setting \"%s\"", argv[optind]);
-	nl = open_netlink(&status);
-	if (!nl)
-		return status;
-	error = cluster_node(nl, &node);
-	if (!error && !node.up)
-		error = -ENETDOWN;
-	if (error)
-		status = fail(error, "%s", netlink_text_of(nl, error));
-	else
-		print_settings(&node, only, json);
-	close_netlink(nl);
-	return status;
 }
 
 /* ---- genkey, version ---- */

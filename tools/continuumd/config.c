@@ -131,6 +131,55 @@ static const char *set_encrypt(struct config *config, const char *value)
 	return parse_bool(value, &config->encrypt);
 }
 
+/* A pressure: 0 to 300, with up to three digits behind the point */
+const char *config_parse_pressure(const char *value, uint32_t *thousandths)
+{
+	char *end;
+	double number;
+
+	errno = 0;
+	number = strtod(value, &end);
+	if (errno || *end || !isdigit((unsigned char)*value) || !(number <= 300))
+		return "a pressure, 0 to 300";
+	*thousandths = (uint32_t)(number * 1000 + 0.5);
+	return NULL;
+}
+
+static const char *set_t_high(struct config *config, const char *value)
+{
+	return config_parse_pressure(value, &config->t_high);
+}
+
+static const char *set_t_low(struct config *config, const char *value)
+{
+	return config_parse_pressure(value, &config->t_low);
+}
+
+static const char *set_valve(struct config *config, const char *value)
+{
+	return parse_bool(value, &config->valve);
+}
+
+static const char *set_watchdog(struct config *config, const char *value)
+{
+	return parse_bool(value, &config->watchdog);
+}
+
+static const char *set_watchdog_contention(struct config *config, const char *value)
+{
+	return parse_bool(value, &config->watchdog_contention);
+}
+
+static const char *set_drain_seconds(struct config *config, const char *value)
+{
+	unsigned long number;
+
+	if (parse_number(value, 86400, &number))
+		return "seconds, 0 to 86400";
+	config->drain_seconds = (unsigned int)number;
+	return NULL;
+}
+
 static const char *set_spare_landers(struct config *config, const char *value)
 {
 	unsigned long number;
@@ -171,6 +220,12 @@ static const struct {
 	{ "allow_root", set_allow_root },
 	{ "accept", set_accept },
 	{ "encrypt", set_encrypt },
+	{ "t_high", set_t_high },
+	{ "t_low", set_t_low },
+	{ "valve", set_valve },
+	{ "watchdog", set_watchdog },
+	{ "watchdog_contention", set_watchdog_contention },
+	{ "drain_seconds", set_drain_seconds },
 	{ "spare_landers", set_spare_landers },
 	{ "keeper", set_keeper },
 	{ "log_dir", set_log_dir },
@@ -234,6 +289,12 @@ static int set_defaults(struct config *config, char *error, size_t room)
 	config->port = CONFIG_PORT;
 	config->accept = true;
 	config->encrypt = true;
+	config->t_high = 180000;
+	config->t_low = 100000;
+	config->valve = true;
+	config->watchdog = true;
+	config->watchdog_contention = true;
+	config->drain_seconds = 60;
 	config->spare_landers = 2;
 	strcpy(config->cluster, "continuum");
 	strcpy(config->log_dir, LOG_DIR);

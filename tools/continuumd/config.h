@@ -29,6 +29,9 @@ struct config {
 	bool allow_root;
 	bool accept;
 	bool encrypt;
+	uint32_t t_high, t_low;		/* pressures, thousandths */
+	bool valve, watchdog, watchdog_contention;
+	unsigned int drain_seconds;	/* at a stop; 0: no drain then */
 	unsigned int spare_landers;
 	unsigned int seed_count;
 	char seeds[CONFIG_SEEDS_MAX][CONFIG_SEED_LENGTH];	/* ADDR[:PORT] */
@@ -43,5 +46,8 @@ struct config {
  * A file that does not exist is an empty one.  Return: 0 or -errno.
  */
 int config_read(const char *path, struct config *config, char *error, size_t room);
+
+/** config_parse_pressure() - "180", "92.5", in thousandths.  Return: NULL, or what is wanted instead */
+const char *config_parse_pressure(const char *value, uint32_t *thousandths);
 
 #endif /* CONTINUUMD_CONFIG_H */

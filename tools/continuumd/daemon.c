@@ -35,6 +35,7 @@
 #define PID_FILE	RUN_DIR "/continuumd.pid"
 #define KEEPER_PATH	"/usr/lib/continuum/keeper"
 #define STOP_MS		3000	/* for waiting landers to end */
+#define DRAIN_LOOK_MS	200
 
 static struct {
 	const char *config_path;
@@ -42,6 +43,9 @@ static struct {
 	struct source signals;
 	struct client *stopper;		/* who waits for the end of a STOP */
 	struct timer stop_timer;
+	struct timer drain_timer;	/* at a stop, while processes leave */
+	unsigned int drain_left_ms;
+	bool draining;
 	bool stopping;
 	int pid_file;
 } daemon_state = { .config_path = CONFIG_FILE, .pid_file = -1 };
@@ -132,17 +136,51 @@ static void stop_landers_and_finish(void)
 	finish_if_quiet();
 }
 
-/* SIGTERM comes from an init that will not wait for processes to end: the node
- * stays up for the next daemon when processes live here. */
-static void terminate(void)
+/* What could not leave is named by node_down(); the node stays up for the next daemon. */
+static void finish_terminating(void)
 {
 	char error[256];
 
+	if (node_down(error, sizeof(error))) {
+		log_warning("the node stays up: %s", error);
+		node_drain(false, NULL, error, sizeof(error));
+	}
+	stop_landers_and_finish();
+}
+
+static void look_at_drain(struct timer *timer)
+{
+	char error[256];
+	bool done;
+
+	if (node_drain(true, &done, error, sizeof(error)))
+		log_warning("drain: %s", error);
+	if (!done && daemon_state.drain_left_ms >= DRAIN_LOOK_MS) {
+		daemon_state.drain_left_ms -= DRAIN_LOOK_MS;
+		timer_set(timer, DRAIN_LOOK_MS);
+		return;
+	}
+	finish_terminating();
+}
+
+/*
+ * SIGTERM comes from an init that stops the service, or the machine: processes that live
+ * here are moved away first, within a bounded time.  A second one does not wait for that.
+ */
+static void terminate(void)
+{
 	if (daemon_state.stopping)
 		return;
-	if (node_down(error, sizeof(error)))
-		log_warning("the node stays up: %s", error);
-	stop_landers_and_finish();
+	if (daemon_state.draining || !daemon_state.config.drain_seconds) {
+		timer_cancel(&daemon_state.drain_timer);
+		finish_terminating();
+		return;
+	}
+	daemon_state.draining = true;
+	daemon_state.drain_left_ms = 1000 * daemon_state.config.drain_seconds;
+	daemon_state.drain_timer.expired = look_at_drain;
+	notify("STOPPING=1");
+	look_at_drain(&daemon_state.drain_timer);
 }
 
 static void reap(void)
@@ -209,7 +247,7 @@ static void request_reload(struct client *client)
 
 static void take_request(struct client *client, struct request *request)
 {
-	if (daemon_state.stopping) {
+	if (daemon_state.stopping || daemon_state.draining) {
 		request_close(request);
 		client_refuse(client, ESHUTDOWN, "continuumd is stopping");
 		return;

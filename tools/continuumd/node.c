@@ -145,6 +145,11 @@ static void put_settings(struct nlmsghdr *request, const struct config *config)
 	mnl_attr_put_u8(request, CTM_NODE_A_ENCRYPT, config->encrypt);
 	mnl_attr_put_u8(request, CTM_NODE_A_ALLOW_ROOT, config->allow_root);
 	mnl_attr_put_u8(request, CTM_NODE_A_ACCEPTING, config->accept);
+	mnl_attr_put_u32(request, CTM_NODE_A_T_HIGH, config->t_high);
+	mnl_attr_put_u32(request, CTM_NODE_A_T_LOW, config->t_low);
+	mnl_attr_put_u8(request, CTM_NODE_A_VALVE, config->valve);
+	mnl_attr_put_u8(request, CTM_NODE_A_WATCHDOG, config->watchdog);
+	mnl_attr_put_u8(request, CTM_NODE_A_CONTENTION, config->watchdog_contention);
 	mnl_attr_put_u64(request, CTM_NODE_A_PAGE, (uintptr_t)key_page);
 }
 
@@ -252,6 +257,27 @@ int node_reload(const struct config *config, char *error, size_t room)
 	result = send_set(nl, config, error, room);
 	disconnect_kernel(nl);
 	join_seeds(config);
+	return result;
+}
+
+int node_drain(bool on, bool *done, char *error, size_t room)
+{
+	struct netlink *nl = connect_kernel(error, room);
+	struct nlmsghdr *request;
+	struct node node;
+	int result;
+
+	if (!nl)
+		return -errno;
+	result = cluster_node(nl, &node);
+	if (!result && node.up && !strcmp(node.mode, "draining") != on) {
+		request = netlink_begin(nl, CTM_CMD_NODE_SET, false);
+		mnl_attr_put_u8(request, CTM_NODE_A_DRAIN, on);
+		result = talk(nl, request, error, room);
+	}
+	if (done)
+		*done = result || !node.up || !node.load.processes || node.drained;
+	disconnect_kernel(nl);
 	return result;
 }
 

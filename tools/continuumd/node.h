@@ -24,6 +24,13 @@ int node_up(const struct config *config, char *error, size_t room);
 /** node_reload() - pass on what may change while the node is up, and new seeds.  Return: 0 or -errno */
 int node_reload(const struct config *config, char *error, size_t room);
 
+/**
+ * node_drain() - let the kernel move away what lives here, or stop that
+ * @done: nothing lives here any more, or nothing more can be done; NULL: no matter
+ * Does not wait.  Return: 0 or -errno
+ */
+int node_drain(bool on, bool *done, char *error, size_t room);
+
 /** node_down() - Return: 0, or -EBUSY and a list when processes live here, or -errno */
 int node_down(char *error, size_t room);
 

@@ -57,6 +57,12 @@ static int take_node(const struct nlmsghdr *message, void *data)
 	netlink_text(a[CTM_NODE_A_MODE], node->mode, sizeof(node->mode));
 	netlink_text(a[CTM_NODE_A_TICK], node->tick, sizeof(node->tick));
 	netlink_text(a[CTM_NODE_A_TICK_WHY], node->tick_why, sizeof(node->tick_why));
+	node->t_high = netlink_u32(a[CTM_NODE_A_T_HIGH]);
+	node->t_low = netlink_u32(a[CTM_NODE_A_T_LOW]);
+	node->valve = netlink_u8(a[CTM_NODE_A_VALVE]);
+	node->watchdog = netlink_u8(a[CTM_NODE_A_WATCHDOG]);
+	node->watchdog_contention = netlink_u8(a[CTM_NODE_A_CONTENTION]);
+	node->drained = netlink_u8(a[CTM_NODE_A_DRAINED]);
 	node->ticks = netlink_u64(a[CTM_NODE_A_TICKS]);
 	node->tick_hits = netlink_u64(a[CTM_NODE_A_TICK_HITS]);
 	node->load = (struct load){

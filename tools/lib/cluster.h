@@ -46,6 +46,8 @@ struct node {
 	char mode[16];
 	char tick[16], tick_why[CTM_REASON_MAX];
 	uint64_t ticks, tick_hits;
+	uint32_t t_high, t_low;		/* thousandths */
+	bool valve, watchdog, watchdog_contention, drained;
 	struct load load;
 	unsigned int counter_count;
 	struct counter counters[CLUSTER_COUNTERS_MAX];

@@ -53,6 +53,9 @@ int continuum_destroy(int fd, uint64_t gpid, char *reason);
 int continuum_suspend(int fd, uint64_t gpid, char *reason);
 int continuum_resume(int fd, uint64_t gpid, char *reason);
 
+/** continuum_set() - change a property of a process; @property: enum ctm_property */
+int continuum_set(int fd, uint64_t gpid, uint32_t property, uint64_t value, char *reason);
+
 /**
  * continuum_explain() - what would stop or slow a move
  * @node:   target to check against, or "" for none

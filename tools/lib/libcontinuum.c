@@ -114,6 +114,15 @@ int continuum_resume(int fd, uint64_t gpid, char *reason)
 	return call_target(fd, CTM_IOC_RESUME, gpid, reason);
 }
 
+int continuum_set(int fd, uint64_t gpid, uint32_t property, uint64_t value, char *reason)
+{
+	struct ctm_set s = { .size = sizeof(s), .gpid = gpid, .property = property, .value = value };
+	int error = call(fd, CTM_IOC_SET, &s);
+
+	copy_reason(reason, s.reason);
+	return error;
+}
+
 int continuum_explain(int fd, uint64_t gpid, const char *node, char *text, size_t length,
 		      struct ctm_explain *result)
 {

@@ -256,6 +256,42 @@ struct ctm_explain {
 	__u64 rss_bytes;
 };
 
+/**
+ * enum ctm_property - CTM_IOC_SET
+ * @CTM_SET_PIN:   1: the cluster does not move it by itself; 0: it may
+ * @CTM_SET_TTL:   time to live, 1 to CTM_TTL_MAX
+ * @CTM_SET_LEASE: reserved
+ */
+enum ctm_property {
+	CTM_SET_PIN	= 1,
+	CTM_SET_TTL	= 2,
+	CTM_SET_LEASE	= 3,
+};
+#define CTM_TTL_MAX	1000000u
+
+/**
+ * struct ctm_set - CTM_IOC_SET: change a property of a process
+ * @size:   sizeof(struct ctm_set)
+ * @flags:  must be 0
+ * @gpid:   the process
+ * @property: enum ctm_property
+ * @pad:    0
+ * @value:  see there
+ * @reason: text on an error
+ *
+ * May be called on any node, by the owner or CAP_SYS_ADMIN.  EINVAL: no such
+ * property, or value.
+ */
+struct ctm_set {
+	__u32 size;
+	__u32 flags;
+	__u64 gpid;
+	__u32 property;
+	__u32 pad;
+	__u64 value;
+	char reason[CTM_REASON_MAX];
+};
+
 /* ---- for continuumd, keepers, restorers (CAP_SYS_ADMIN in the initial user namespace) ---- */
 
 /**
@@ -578,6 +614,7 @@ struct ctm_serve {
 /* 0x18 PUT 0x19 GET 0x1a PIN 0x1b DROP 0x1c LOCATE 0x1d WORKED 0x1e RESULT
  * 0x1f CHECKPOINT 0x20 RESTORE: reserved */
 #define CTM_IOC_EXPLAIN		CTM_IOC(0x21)
+#define CTM_IOC_SET		CTM_IOC(0x22)
 
 #define CTM_IOC_ADOPT		CTM_IOC(0x40)
 #define CTM_IOC_LAND		CTM_IOC(0x41)

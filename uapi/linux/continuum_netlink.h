@@ -70,6 +70,16 @@
  *                           node is up; a new continuumd registers a page of its
  *                           own with NODE_SET.
  *
+ *   CTM_NODE_A_T_HIGH, _T_LOW: u32, pressures in thousandths; without: 180000 and
+ *                           100000.  T_LOW has to be at least 20000 below T_HIGH, and
+ *                           T_HIGH at most 300000
+ *   CTM_NODE_A_VALVE:       u8, 0 or 1; without: 1.  May the node send processes away
+ *                           by itself
+ *   CTM_NODE_A_WATCHDOG:    u8, 0 or 1; without: 1.  Also below T_HIGH, when its CPUs
+ *                           are contended
+ *   CTM_NODE_A_CONTENTION:  u8, 0 or 1; without: 1.  Contended means more runnable tasks
+ *                           than CPUs; with 0 it is enough that CPU is above 90 %
+ *
  *   The answer is an acknowledgement.  A new boot id is chosen at each NODE_UP.
  *
  * CTM_CMD_NODE_DOWN
@@ -81,8 +91,12 @@
  *
  * CTM_CMD_NODE_SET
  *
- *   CTM_NODE_A_ENCRYPT, _ALLOW_ROOT, _ACCEPTING, _PAGE, _KEY, _KEY_OLD: as above
+ *   CTM_NODE_A_ENCRYPT, _ALLOW_ROOT, _ACCEPTING, _PAGE, _KEY, _KEY_OLD, _T_HIGH,
+ *   _T_LOW, _VALVE, _WATCHDOG, _CONTENTION: as above
+ *   CTM_NODE_A_DRAIN:       u8: 1: move away whatever runs here, and accept nothing;
+ *                           2: pinned processes too; 0: no more of that
  *
+ *   All or nothing: when one is refused, none is changed.
  *   ENCRYPT: connections that exist stay as they are; new ones need the same
  *   setting on both nodes.
  *   KEY: new hellos use it, the key before is accepted as KEY_OLD, unless KEY_OLD
@@ -128,6 +142,9 @@
  *   CTM_NODE_A_TICK_WHY:    string *  why not the first choice; only when it is not
  *   CTM_NODE_A_TICKS:       u64 *     ticks seen, on all CPUs
  *   CTM_NODE_A_TICK_HITS:   u64 *     of these, on a Continuum process
+ *   CTM_NODE_A_T_HIGH, _T_LOW, _VALVE, _WATCHDOG, _CONTENTION: as in NODE_UP
+ *   CTM_NODE_A_DRAINED:     u8        1: MODE is draining, and what is still here stays:
+ *                                     it is pinned, or every attempt has failed
  *
  * CTM_CMD_PEER_JOIN
  *
@@ -253,6 +270,13 @@ enum ctm_node_attr {
 	CTM_NODE_A_TICK_WHY,
 	CTM_NODE_A_TICKS,
 	CTM_NODE_A_TICK_HITS,
+	CTM_NODE_A_T_HIGH,
+	CTM_NODE_A_T_LOW,
+	CTM_NODE_A_VALVE,
+	CTM_NODE_A_WATCHDOG,
+	CTM_NODE_A_CONTENTION,
+	CTM_NODE_A_DRAIN,
+	CTM_NODE_A_DRAINED,
 	__CTM_NODE_A_LAST
 };
 #define CTM_NODE_A_MAX		(__CTM_NODE_A_LAST - 1)
