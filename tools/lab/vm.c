@@ -84,13 +84,15 @@ static const char *cpu_less(const struct node *n, char *text, size_t room)
 static void machine_args(struct args *a, const struct node *n)
 {
 	const struct lab *lab = n->lab;
-	bool kvm = !strcmp(lab->accel, "kvm");
+	bool kvm = !strcmp(lab->accel, "kvm"), icount = !strcmp(lab->accel, "icount");
 	char timing[160], less[128];
 
 	arg(a, "qemu-system-x86_64");
 	arg(a, "-name");
 	arg(a, "lab-%s-%s", lab->name, n->name);
-	arg2(a, "-accel", kvm ? "kvm" : "tcg,thread=multi");
+	arg2(a, "-accel", kvm ? "kvm" : icount ? "tcg,thread=single" : "tcg,thread=multi");
+	if (icount)			/* an instruction is a nanosecond, and so is a tick of the TSC */
+		arg2(a, "-icount", "shift=0,sleep=off");
 	/* Without -cx16, QEMU 7.2's multi-threaded emulation makes 6.12 panic now and then. */
 	arg(a, "-cpu");
 	arg(a, "%s%s", kvm ? "host" : "max,-cx16,-la57", cpu_less(n, less, sizeof(less)));
@@ -111,7 +113,8 @@ static void machine_args(struct args *a, const struct node *n)
 	 * whatever function it was: most often where pages are cleared.
 	 */
 	snprintf(timing, sizeof(timing), "no_timer_check tsc=reliable tsc_early_khz=%lu "
-		 "watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60", tsc_khz());
+		 "watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60",
+		 icount ? 1000000ul : tsc_khz());
 	arg(a, "console=ttyS0 loglevel=5 panic=-1 random.trust_cpu=on lab.node=%d %s %s",
 	    n->number, kvm ? "" : timing, lab->append);
 	arg(a, "-chardev");
