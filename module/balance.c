@@ -85,7 +85,10 @@ static void on_tick(const struct ctm_tick *tick)
 
 static void ended(struct ctm_process *p, int err, bool refused, const char *why)
 {
+	bool cluster;
+
 	mutex_lock(&balance_mutex);
+	cluster = departure.cluster;
 	if (p == leaving) {
 		ctm_po_done(&policy, ktime_get_ns(),
 			    !err ? CTM_PO_MOVED : refused ? CTM_PO_REFUSED : CTM_PO_FAILED);
@@ -94,7 +97,7 @@ static void ended(struct ctm_process *p, int err, bool refused, const char *why)
 	}
 	mutex_unlock(&balance_mutex);
 	if (!err)
-		ctm_count(departure.cluster ? CTM_CNT_VALVE_MOVED : CTM_CNT_DRAIN_MOVED);
+		ctm_count(cluster ? CTM_CNT_VALVE_MOVED : CTM_CNT_DRAIN_MOVED);
 	else
 		ctm_count(refused ? CTM_CNT_VALVE_REFUSED : CTM_CNT_VALVE_FAILED);
 }
@@ -228,6 +231,7 @@ static void choose(const struct ctm_po_load *self)
 			.ended = ended,
 		};
 		started = false;
+		drained = false;
 		idle = 0;
 		if (m.cause == CTM_PO_DRAIN)
 			start_locked();

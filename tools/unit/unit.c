@@ -107,6 +107,14 @@ static void test_config(void)
 	expect(read_text("name = a/b\n", &c, error) == -EINVAL);
 	expect(read_text("name n1\n", &c, error) == -EINVAL);
 	expect(read_text("keeper = keeper\n", &c, error) == -EINVAL);
+	expect(!read_text("t_high = 150.5\nt_low=20\nvalve = no\nwatchdog_contention = off\n"
+			  "drain_seconds = 0\n", &c, error));
+	expect(c.t_high == 150500 && c.t_low == 20000 && !c.valve && c.watchdog &&
+	       !c.watchdog_contention && !c.drain_seconds);
+	expect(read_text("t_high = 301\n", &c, error) == -EINVAL);
+	expect(read_text("t_low = -1\n", &c, error) == -EINVAL);
+	expect(read_text("t_low = 1e\n", &c, error) == -EINVAL);
+	expect(read_text("drain_seconds = 100000\n", &c, error) == -EINVAL);
 	expect(!config_read("/nonexistent/continuum.conf", &c, error, sizeof(error)));
 }
 
