@@ -27,6 +27,7 @@
 #include "process.h"
 
 #define PERCENT		1000u
+#define FULL		(90u * PERCENT)
 #define OTHERS_WEIGHT	16u		/* samples that the average of the others goes over */
 
 static DEFINE_SPINLOCK(sample_lock);
@@ -127,12 +128,14 @@ static u32 measure_runnable(u32 cpu)
 	static u64 others;		/* thousandths, of the whole machine */
 	unsigned int cpus = num_online_cpus();
 	int running = kernel_runnable();
-	u64 own = ctm_process_runnable() * 1000ull, all;
+	u64 own = ctm_process_runnable() * 1000ull, used = div_u64((u64)cpu * cpus, 100), all, more;
 
-	all = running < 0 ? div_u64((u64)cpu * cpus, 100) : max(running - 1, 0) * 1000ull;
+	all = running < 0 ? used : max(running - 1, 0) * 1000ull;
 	others += div_u64(all > own ? all - own : 0, OTHERS_WEIGHT);
 	others -= div_u64(others, OTHERS_WEIGHT);
-	return min_t(u64, div_u64(own + others, cpus), U32_MAX);
+	/* while there is idle time, nobody waits for long: what is used is what is wanted */
+	more = cpu < FULL ? min(others, used) : others;
+	return min_t(u64, div_u64(own + more, cpus), U32_MAX);
 }
 
 static void take_sample(void)
