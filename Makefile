@@ -11,7 +11,7 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 build-module := tools/kernels/module
 
 .PHONY: all module modules-all tools setup demo check check-unit check-build \
-	check-vm soak bench install dkms clean help
+	check-vm soak sim bench install dkms clean help
 
 all: module tools
 
@@ -52,6 +52,9 @@ soak: setup
 	$(MAKE) tools
 	selftests/run soak
 
+sim: setup
+	$(MAKE) -C selftests/sim run
+
 bench: setup
 	$(MAKE) tools
 	selftests/bench/bench
@@ -90,6 +93,7 @@ help:
 	@echo '     check-build     warnings, sparse, objtool, exported symbols, dkms'
 	@echo '     check-vm        on clusters of virtual machines'
 	@echo 'make soak          200 moves under load on the first kernel, 20 on the others'
+	@echo 'make sim           clusters of up to 4,096 nodes in virtual time (minutes)'
 	@echo 'make bench         measurements'
 	@echo 'make install       module and tools into this machine'
 	@echo 'make dkms          the module for every kernel of this machine, by DKMS'
