@@ -524,6 +524,22 @@ static int check_pending(struct ctm_image_state *st, const void *data, u32 len, 
 	return 0;
 }
 
+static int check_applied(struct ctm_image_state *st, const void *data, u32 len, const char **why)
+{
+	const struct ctm_rec_applied *a = data;
+	u32 i, n = len / sizeof(*a);
+
+	if (len % sizeof(*a))
+		return bad(why, "applied: not whole entries");
+	st->applied += n;
+	if (st->applied > CTM_APPLIED_MAX)
+		return bad(why, "applied: too many");
+	for (i = 0; i < n; i++)
+		if (!ctm_applied_ok(&a[i]))
+			return bad(why, "applied: value out of range");
+	return 0;
+}
+
 static int check_end(struct ctm_image_state *st, const void *data, u32 len, const char **why)
 {
 	const struct ctm_rec_end *e = data;
@@ -555,7 +571,7 @@ static int check_abort(struct ctm_image_state *st, const void *data, u32 len, co
 enum stage {
 	ST_HEAD = 1, ST_CREDS, ST_TASK, ST_RLIMITS, ST_MM, ST_FILES, ST_FDS, ST_EPOLL, ST_TTY,
 	ST_VMAS, ST_SIGHAND, ST_POSIX_TIMERS, ST_ITIMERS, ST_THREADS, ST_CONTENT, ST_PENDING,
-	ST_END,
+	ST_APPLIED, ST_END,
 };
 
 /*
@@ -605,6 +621,8 @@ static const struct {
 			       sizeof(struct ctm_rec_pages) },
 	[CTM_REC_PENDING]  = { check_pending, ST_PENDING, ST_THREADS, false, true,
 			       sizeof(struct ctm_rec_pending) },
+	[CTM_REC_APPLIED]  = { check_applied, ST_APPLIED, ST_THREADS, false, false,
+			       sizeof(struct ctm_rec_applied) },
 	[CTM_REC_END]	   = { check_end, ST_END, ST_THREADS, true, true,
 			       sizeof(struct ctm_rec_end) },
 };

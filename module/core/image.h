@@ -11,7 +11,7 @@
  * decodes without dialogue: every record refers only to ids that came before.
  * Order: HEAD, CREDS, TASK, RLIMITS, MM, { FILE, FILEDATA }*, FD*, TTY?, VMA*,
  * SIGHAND, POSIX_TIMER*, ITIMERS, { THREAD, XSTATE }* (leader first),
- * { PAGES, FILEDATA }*, PENDING*, END.
+ * { PAGES, FILEDATA }*, PENDING*, APPLIED*, END.
  *
  * All numbers are little-endian; structures are naturally aligned, padding is
  * explicit and zero.  An image is for x86-64 only, so they are read in place.
@@ -73,6 +73,7 @@ enum ctm_rec_type {
 	CTM_REC_PENDING		= 17,
 	CTM_REC_END		= 18,
 	CTM_REC_EPOLL		= 19,	/* an entry of an epoll FILE, after the FDs */
+	CTM_REC_APPLIED		= 20,	/* for the module, not the restorer; may be left out */
 	CTM_REC_ABORT		= 0x7fff, /* anywhere: no more will come; struct ctm_rec_abort */
 };
 
@@ -356,6 +357,34 @@ static inline bool ctm_pending_ok(const struct ctm_rec_pending *p)
 	return p->signo >= 1 && p->signo <= 64 && si_signo == (__s32)p->signo;
 }
 
+/*
+ * Signals that were sent through the cluster and are applied, or queued in PENDING
+ * records: numbers of one boot of the node where they were sent (core/signal.h).
+ * An APPLIED record holds some of these, up to CTM_APPLIED_MAX in all.  It does not
+ * have CTM_REC_F_MUST.
+ */
+#define CTM_APPLIED_BITS	1024u
+#define CTM_APPLIED_MAX		64u
+
+/**
+ * struct ctm_rec_applied - what of one origin was applied
+ * @floor: everything below is settled
+ * @bits:  number n, from @floor up to @floor + CTM_APPLIED_BITS - 1: bit
+ *         n % CTM_APPLIED_BITS
+ */
+struct ctm_rec_applied {
+	__u64 boot;
+	__u64 floor;
+	__u32 node;
+	__u32 pad;
+	__u64 bits[CTM_APPLIED_BITS / 64];
+};
+
+static inline bool ctm_applied_ok(const struct ctm_rec_applied *a)
+{
+	return a->boot && a->node && a->floor && a->floor < ~0ull - CTM_APPLIED_BITS && !a->pad;
+}
+
 /** struct ctm_rec_abort - the source gave up; CTM_REC_F_MUST is set */
 struct ctm_rec_abort {
 	__u32 error;		/* positive errno */
@@ -396,6 +425,7 @@ struct ctm_image_state {
 	__s64 next_timer;	/* the lowest id that the next POSIX_TIMER may have */
 	__u64 vdso, vdso_len;
 	__u64 vvar, vvar_len;
+	__u32 applied;		/* entries of APPLIED records */
 };
 int ctm_image_check(struct ctm_image_state *st, const struct ctm_rec *rec,
 		    __u32 len, const char **why);

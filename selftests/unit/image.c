@@ -351,6 +351,12 @@ static void threads(void)
 	SET(struct ctm_rec_pending, CTM_REC_PENDING, 0, signo, 65);
 	SET(struct ctm_rec_pending, CTM_REC_PENDING, 0, signo, 11);	/* siginfo says 10 */
 	SET(struct ctm_rec_pending, CTM_REC_PENDING, 0, tid, -1);
+	SET(struct ctm_rec_applied, CTM_REC_APPLIED, 0, boot, 0);
+	SET(struct ctm_rec_applied, CTM_REC_APPLIED, 0, node, 0);
+	SET(struct ctm_rec_applied, CTM_REC_APPLIED, 0, floor, 0);
+	SET(struct ctm_rec_applied, CTM_REC_APPLIED, 0, floor, -1ull);
+	SET(struct ctm_rec_applied, CTM_REC_APPLIED, 0, pad, 1);
+	OK(struct ctm_rec_applied, CTM_REC_APPLIED, 0, bits[15], -1ull);
 }
 
 /* An image without its i-th record, or with it twice, is right only where that may be. */
@@ -358,13 +364,15 @@ static bool may_miss(u16 type)
 {
 	return type == CTM_REC_FD || type == CTM_REC_EPOLL || type == CTM_REC_TTY ||
 	       type == CTM_REC_VMA || type == CTM_REC_POSIX_TIMER || type == CTM_REC_FILEDATA ||
-	       type == CTM_REC_PENDING || type == CTM_REC_PAGES;
+	       type == CTM_REC_PENDING || type == CTM_REC_APPLIED ||
+	       type == CTM_REC_PAGES;
 }
 
 static bool may_repeat(u16 type)
 {
 	return type == CTM_REC_FD || type == CTM_REC_EPOLL || type == CTM_REC_FILEDATA ||
-	       type == CTM_REC_PENDING || type == CTM_REC_PAGES;
+	       type == CTM_REC_PENDING || type == CTM_REC_APPLIED ||
+	       type == CTM_REC_PAGES;
 }
 
 /* @order: indices of good's records */
@@ -501,6 +509,25 @@ static void cut_anywhere(void)
 	}
 }
 
+static void too_many_origins(void)
+{
+	struct ctm_rec_applied one = { .boot = 1, .floor = 3, .node = 2 };
+	unsigned int i, last;
+
+	for (last = CTM_APPLIED_MAX - 1; last <= CTM_APPLIED_MAX; last++) {
+		struct ctm_image_state st = { .stage = 14 };	/* the threads have come */
+		struct { struct ctm_rec rec; struct ctm_rec_applied a; } r = {
+			{ CTM_REC_APPLIED, 0, sizeof(one) }, one,
+		};
+		const char *why;
+
+		for (i = 0; i < last; i++)
+			CHECK(!ctm_image_check(&st, &r.rec, sizeof(r), &why));
+		CHECK((ctm_image_check(&st, &r.rec, sizeof(r), &why) == 0) ==
+		      (last < CTM_APPLIED_MAX));
+	}
+}
+
 static void unknown_records(void)
 {
 	unsigned int order[SAMPLE_RECORDS], i;
@@ -625,6 +652,7 @@ static const struct ktap_test tests[] = {
 	{ "image: records change places", swapped_records },
 	{ "image: wrong lengths", lengths },
 	{ "image: cut at any byte", cut_anywhere },
+	{ "image: too many origins of signals", too_many_origins },
 	{ "image: unknown records", unknown_records },
 	{ "image: the source gives up", aborts },
 	{ "image: random damage", random_damage },

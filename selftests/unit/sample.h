@@ -228,6 +228,7 @@ static inline void sample_pages(struct sample *s, u64 vaddr, u32 count)
 static inline void sample_build(struct sample *s)
 {
 	struct ctm_rec_pending *p;
+	struct ctm_rec_applied *a;
 	struct ctm_rec_end *e;
 
 	memset(s, 0, sizeof(*s));
@@ -247,6 +248,10 @@ static inline void sample_build(struct sample *s)
 	p = sample_add(s, CTM_REC_PENDING, sizeof(*p));
 	p->signo = 10;
 	p->siginfo[0] = 10;
+	a = sample_add(s, CTM_REC_APPLIED, sizeof(*a));
+	a->boot = 1;
+	a->node = 2;
+	a->floor = 3;
 	e = sample_add(s, CTM_REC_END, sizeof(*e));
 	e->records = s->n - 1;
 	e->pages = s->pages;
