@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "compat/compat.h"
 #include "resource/resource.h"
+#include "signals.h"
 
 /* how often somebody who seems to share a file is looked at, 1 ms apart at least */
 #define UNSURE_TRIES	4
@@ -92,7 +93,7 @@ int ctm_fail(struct ctm_capture *c, int err, const char *fmt, ...)
 	return err;
 }
 
-int ctm_put_buf(struct ctm_capture *c, enum ctm_rec_type type, u32 len)
+static int put_record(struct ctm_capture *c, enum ctm_rec_type type, u16 flags, u32 len)
 {
 	struct ctm_rec *rec = c->buf;
 	int err;
@@ -100,12 +101,17 @@ int ctm_put_buf(struct ctm_capture *c, enum ctm_rec_type type, u32 len)
 	if (WARN_ON_ONCE(len > CTM_REC_MAX - sizeof(*rec)))
 		return -EMSGSIZE;
 	rec->type = type;
-	rec->flags = CTM_REC_F_MUST;
+	rec->flags = flags;
 	rec->len = len;
 	err = c->sink->record(c->sink, rec, sizeof(*rec) + len);
 	if (!err)
 		c->records++;
 	return err;
+}
+
+int ctm_put_buf(struct ctm_capture *c, enum ctm_rec_type type, u32 len)
+{
+	return put_record(c, type, CTM_REC_F_MUST, len);
 }
 
 int ctm_put(struct ctm_capture *c, enum ctm_rec_type type, const void *data, u32 len)
@@ -260,6 +266,15 @@ static int put_tty(struct ctm_capture *c)
 	return c->tty ? ctm_put(c, CTM_REC_TTY, c->tty, c->tty_len) : 0;
 }
 
+/* which signals those are that are applied or pending: later ones come with the COMMIT */
+static int put_applied(struct ctm_capture *c)
+{
+	struct ctm_rec_applied *a = c->buf + sizeof(struct ctm_rec);
+	unsigned int n = ctm_signals_save(c->p, a, true);
+
+	return n ? put_record(c, CTM_REC_APPLIED, 0, n * sizeof(*a)) : 0;
+}
+
 static int put_end(struct ctm_capture *c)
 {
 	struct ctm_rec_end end = { .records = c->records, .pages = c->pages };
@@ -273,7 +288,7 @@ static int put_all(struct ctm_capture *c)
 		ctm_capture_creds, ctm_capture_task, ctm_capture_rlimits, ctm_capture_mm,
 		ctm_capture_files, put_tty, ctm_capture_vmas, ctm_capture_sighand,
 		ctm_timers_take, ctm_capture_timers, ctm_capture_threads,
-		ctm_capture_pages, ctm_capture_pending, put_end,
+		ctm_capture_pages, ctm_capture_pending, put_applied, put_end,
 	};
 	unsigned int i;
 	int err = put_head(c, ctm_state(c));

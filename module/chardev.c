@@ -23,6 +23,7 @@
 #include "land.h"
 #include "property.h"
 #include "rfile.h"
+#include "signals.h"
 #include "term.h"
 
 enum role { ROLE_NONE, ROLE_KEEPER, ROLE_LANDING, ROLE_DEPUTY };

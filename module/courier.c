@@ -7,10 +7,8 @@
  * nowhere for a moment: home tries again until it has arrived.
  */
 #include <linux/delay.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "capture.h"
 #include "courier.h"
 #include "net/transport.h"
 #include "node.h"
@@ -19,13 +17,6 @@
 #define IN_TRANSIT_MS	5000
 #define IN_TRANSIT_STEP_MS	25
 #define WAIT_SLICE_MS	20000
-#define SIGNAL_MS	10000
-
-static const char *next_hop_text(u32 node, char name[CTM_NAME_MAX])
-{
-	ctm_peer_name(node, name);
-	return name;
-}
 
 /* ---- routing ---- */
 
@@ -122,121 +113,6 @@ int ctm_route_pass(enum ctm_call_type type, const void *req, size_t req_len, voi
 	}
 	ctm_process_put(p);
 	return err;
-}
-
-/* ---- signals ---- */
-
-struct signal_call {
-	struct ctm_route route;
-	__u32 sig;
-	__u32 flags;		/* CTM_SIGNAL_GROUP */
-};
-
-/* kill(2)'s rule, by the sender's uid */
-static int may_signal(struct task_struct *t, const struct ctm_caller *by, int sig)
-{
-	const struct cred *cred;
-	kuid_t uid = make_kuid(&init_user_ns, by->uid);
-	int err = 0;
-
-	if (by->flags & CTM_CALLER_KILL)
-		return 0;
-	rcu_read_lock();
-	cred = __task_cred(t);
-	if (!uid_eq(uid, cred->suid) && !uid_eq(uid, cred->uid))
-		err = -EPERM;
-	rcu_read_unlock();
-	return err;
-}
-
-static int send(struct task_struct *leader, int sig, u32 flags)
-{
-	struct pid *group;
-	int err;
-
-	if (!(flags & CTM_SIGNAL_GROUP))
-		return kill_pid(task_pid(leader), sig, 1);
-	rcu_read_lock();
-	group = get_pid(task_pgrp(leader));
-	rcu_read_unlock();
-	if (!group)
-		return -ESRCH;		/* it is being reaped */
-	err = kill_pgrp(group, sig, 1);
-	put_pid(group);
-	return err;
-}
-
-static int signal_here(struct ctm_process *p, const struct ctm_caller *by, int sig, u32 flags)
-{
-	struct task_struct *leader;
-	int err;
-
-	if (p->ended)
-		return -ESRCH;
-	leader = ctm_process_leader(p);
-	if (!leader)
-		return -ESRCH;
-	err = may_signal(leader, by, sig);
-	if (!err && sig)
-		err = send(leader, sig, flags);
-	put_task_struct(leader);
-	if (!err)
-		ctm_count(CTM_CNT_SIGNALS);
-	return err;
-}
-
-static int serve_signal(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
-{
-	const struct signal_call *c = req;
-	struct ctm_process *p;
-	int err;
-
-	if (len != sizeof(*c) || c->sig > _NSIG || c->flags & ~CTM_SIGNAL_GROUP)
-		return -EBADMSG;
-	err = ctm_route_pass(CTM_CALL_SIGNAL, req, len, resp, resp_len, &p, CTM_ROUTE_MS);
-	if (err != 1)
-		return err;
-	*resp_len = 0;
-	err = signal_here(p, &c->route.by, c->sig, c->flags);
-	ctm_process_put(p);
-	return err;
-}
-
-int ctm_signal(struct ctm_signal *arg)
-{
-	struct signal_call c = {
-		.route.gpid = arg->gpid, .sig = arg->sig, .flags = arg->flags,
-	};
-	unsigned int timeout = arg->timeout_ms ?: SIGNAL_MS;
-	char name[CTM_NAME_MAX];
-	size_t none = 0;
-	int err;
-
-	if (arg->sig > _NSIG)
-		return -EINVAL;
-	err = ctm_route(CTM_CALL_SIGNAL, &c, sizeof(c), NULL, &none, timeout);
-	if (err == -ESRCH)
-		strscpy(arg->reason, "no such process", sizeof(arg->reason));
-	else if (err == -EPERM)
-		strscpy(arg->reason, "it belongs to another user", sizeof(arg->reason));
-	else if (err)
-		snprintf(arg->reason, sizeof(arg->reason), "unconfirmed: no answer by way of %s",
-			 next_hop_text(CTM_GPID_NODE(arg->gpid), name));
-	return err;
-}
-
-int ctm_courier_send(u64 gpid, int sig)
-{
-	struct signal_call c = {
-		.route = { .gpid = gpid, .by.flags = CTM_CALLER_KILL | CTM_CALLER_ADMIN },
-		.sig = sig,
-	};
-	struct ctm_process *p = ctm_process_find(gpid);
-	u32 node = p ? ctm_node_id() : CTM_GPID_NODE(gpid);
-	size_t none = 0;
-
-	ctm_process_put(p);
-	return ctm_call(node, CTM_CALL_SIGNAL, &c, sizeof(c), NULL, &none, SIGNAL_MS);
 }
 
 /* ---- info ---- */
@@ -341,105 +217,15 @@ int ctm_wait(struct ctm_wait *arg)
 	return 0;
 }
 
-/* ---- destroy, suspend, resume ---- */
-
-struct target_call {
-	struct ctm_route route;
-	__u32 nr;
-	__u32 pad;
-};
-
-static int suspend_here(struct ctm_process *p, char *why)
-{
-	int err = 0;
-
-	if (p->state == CTM_STATE_SUSPENDED)
-		return 0;
-	err = ctm_freeze(p, 10000, why);
-	if (!err) {
-		spin_lock(&p->lock);
-		p->state = CTM_STATE_SUSPENDED;
-		spin_unlock(&p->lock);
-	}
-	return err;
-}
-
-static int resume_here(struct ctm_process *p)
-{
-	if (p->state != CTM_STATE_SUSPENDED)
-		return 0;
-	ctm_thaw(p);
-	spin_lock(&p->lock);
-	p->state = CTM_STATE_RUNNING;
-	spin_unlock(&p->lock);
-	return 0;
-}
-
-static int target_here(struct ctm_process *p, unsigned int nr, char *why)
-{
-	int err;
-
-	if (p->ended)
-		return -ESRCH;
-	if (nr == CTM_IOC_DESTROY)
-		return signal_here(p, &(struct ctm_caller){ .flags = CTM_CALLER_KILL }, SIGKILL, 0);
-	if (!mutex_trylock(&p->journey)) {
-		strscpy(why, "a journey of it is under way", CTM_REASON_MAX);
-		return -EBUSY;
-	}
-	err = !p->here ? -ESRCH : nr == CTM_IOC_SUSPEND ? suspend_here(p, why) : resume_here(p);
-	mutex_unlock(&p->journey);
-	return err;
-}
-
-static int serve_target(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
-{
-	const struct target_call *c = req;
-	struct ctm_process *p;
-	char *why = resp;
-	int err;
-
-	if (len != sizeof(*c) || *resp_len < CTM_REASON_MAX ||
-	    (c->nr != CTM_IOC_DESTROY && c->nr != CTM_IOC_SUSPEND && c->nr != CTM_IOC_RESUME))
-		return -EBADMSG;
-	err = ctm_route_pass(CTM_CALL_TARGET, req, len, resp, resp_len, &p, 2 * CTM_ROUTE_MS);
-	if (err != 1)
-		return err;
-	why[0] = 0;
-	err = ctm_may_act(p, &c->route.by);
-	if (err)
-		strscpy(why, "only its owner or root may do that", CTM_REASON_MAX);
-	else
-		err = target_here(p, c->nr, why);
-	*resp_len = CTM_REASON_MAX;
-	ctm_process_put(p);
-	return err;
-}
-
-int ctm_target(unsigned int nr, struct ctm_target *arg)
-{
-	struct target_call c = { .route.gpid = arg->gpid, .nr = nr };
-	size_t len = sizeof(arg->reason);
-	int err;
-
-	err = ctm_route(CTM_CALL_TARGET, &c, sizeof(c), arg->reason, &len, 4 * CTM_ROUTE_MS);
-	arg->reason[CTM_REASON_MAX - 1] = 0;
-	return err;
-}
-
 int ctm_courier_init(void)
 {
-	ctm_call_handler(CTM_CALL_SIGNAL, serve_signal);
 	ctm_call_handler(CTM_CALL_INFO, serve_info);
 	ctm_call_handler(CTM_CALL_WAIT, serve_wait);
-	ctm_call_handler(CTM_CALL_TARGET, serve_target);
 	return 0;
 }
 
 void ctm_courier_exit(void)
 {
-	ctm_call_handler(CTM_CALL_TARGET, NULL);
 	ctm_call_handler(CTM_CALL_WAIT, NULL);
 	ctm_call_handler(CTM_CALL_INFO, NULL);
-	ctm_call_handler(CTM_CALL_SIGNAL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * courier.h - calls that find a process wherever it is: signals, info, wait, ...
+ * courier.h - calls that find a process wherever it is: info, wait, migrate, ...
  */
 #ifndef CTM_COURIER_H
 #define CTM_COURIER_H
@@ -33,15 +33,10 @@ int ctm_route(enum ctm_call_type type, void *req, size_t req_len, void *resp, si
 int ctm_route_pass(enum ctm_call_type type, const void *req, size_t req_len, void *resp,
 		   size_t *resp_len, struct ctm_process **p, unsigned int timeout_ms);
 
-int ctm_signal(struct ctm_signal *arg);
 int ctm_info(struct ctm_info *arg);
 int ctm_wait(struct ctm_wait *arg);
-int ctm_target(unsigned int nr, struct ctm_target *arg);	/* DESTROY, SUSPEND, RESUME */
 /** CTM_ROUTE_MS - for calls that answer at once */
 #define CTM_ROUTE_MS	5000
-
-/** ctm_courier_send() - the module itself sends a signal to a process, wherever it is */
-int ctm_courier_send(u64 gpid, int sig);
 
 int ctm_courier_init(void);
 void ctm_courier_exit(void);

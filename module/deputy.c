@@ -14,7 +14,7 @@
 #include <linux/uaccess.h>
 
 #include "compat/compat.h"
-#include "courier.h"
+#include "signals.h"
 #include "rfile_priv.h"
 #include "term.h"
 
@@ -130,7 +130,7 @@ void ctm_deputy_unbind(struct ctm_deputy_file *d)
 	ended = p->ended;
 	spin_unlock(&p->lock);
 	if (!ended && p->flags & CTM_ADOPT_TTY)
-		ctm_courier_send(p->gpid, SIGHUP);
+		ctm_signals_send(p->gpid, SIGHUP);
 	kfree(d);
 	ctm_process_put(p);
 }

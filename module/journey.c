@@ -27,6 +27,7 @@
 #include "keeper.h"
 #include "netlink.h"
 #include "rfile.h"
+#include "signals.h"
 #include "term.h"
 #include "trace.h"
 
@@ -72,6 +73,8 @@ struct journey {
 	struct ctm_ho_begin begin;
 	void *tty;
 	struct ctm_rec_pending *pending;
+	struct ctm_rec_applied *applied;	/* CTM_APPLIED_MAX */
+	unsigned int napplied;
 	struct ctm_ho_commit *commit;	/* CTM_HO_COMMIT_BYTES_MAX */
 	size_t commit_len;
 
@@ -101,6 +104,7 @@ static void journey_free(struct kref *ref)
 	kvfree(j->cap.ident_bits);
 	kvfree(j->cap.buf);
 	kvfree(j->pending);
+	kvfree(j->applied);
 	kvfree(j->commit);
 	kfree(j->result);
 	ctm_process_put(j->p);
@@ -491,16 +495,28 @@ static void do_send_image(struct journey *j)
 	}
 }
 
+/* signals that came since the image was made; nobody applies one meanwhile */
+static int gather_signals(void *arg)
+{
+	struct journey *j = arg;
+	struct ctm_process *p = j->p;
+	int n = ctm_pending_new(&j->cap, j->pending, CTM_HO_PENDING_MAX);
+
+	if (!j->self && fatal_signal_pending(j->leader))
+		return -ESRCH;
+	j->napplied = n >= 0 && p->applied ?
+		      ctm_sig_applied_save(p->applied, j->applied, false, ktime_get_ns()) : 0;
+	return n;
+}
+
 /* PREPARED came: may it be committed?  Collects what the COMMIT carries. */
 static void got_prepared(struct journey *j, struct ctm_ho_event *ev)
 {
 	struct ctm_ho_commit *c = j->commit;
 	struct ctm_term_pos pos = {};
 	struct ctm_info info;
-	int n = ctm_pending_new(&j->cap, j->pending, CTM_HO_PENDING_MAX);
+	int n = ctm_signals_close(j->p, gather_signals, j);
 
-	if (!j->self && fatal_signal_pending(j->leader))
-		n = -ESRCH;
 	if (n < 0) {
 		ev->dying = true;
 		strscpy(j->why, "the process was killed", sizeof(j->why));
@@ -514,8 +530,10 @@ static void got_prepared(struct journey *j, struct ctm_ho_event *ev)
 	c->term_in = cpu_to_le64(pos.in_taken);
 	c->term_out = cpu_to_le64(pos.out_sent);
 	c->cpu_ns = cpu_to_le64(info.cpu_ns);
+	c->napplied = cpu_to_le32(j->napplied);
 	memcpy(c->pending, j->pending, n * sizeof(*j->pending));
-	j->commit_len = sizeof(*c) + n * sizeof(*j->pending);
+	memcpy(c->pending + n, j->applied, j->napplied * sizeof(*j->applied));
+	j->commit_len = sizeof(*c) + n * sizeof(*j->pending) + j->napplied * sizeof(*j->applied);
 }
 
 static void do_send_abort(struct journey *j)
@@ -549,6 +567,7 @@ static void do_destroy_copy(struct journey *j)
 	else if (ctm_kill_copy(p, KILL_MS))
 		pr_warn("continuum: process %llx: tasks of its old copy do not die\n", p->gpid);
 	ctm_process_unhost(p);
+	ctm_signals_forget(p);
 	spin_lock(&p->lock);
 	p->host = j->target.id;
 	p->host_boot = j->m.id.dst_boot;
@@ -569,9 +588,9 @@ static void do_destroy_and_forward(struct journey *j)
 
 	do_destroy_copy(j);		/* from here on the courier looks for it over there */
 	for (i = 0; i < n; i++)
-		ctm_courier_send(j->p->gpid, j->pending[i].signo);
+		ctm_signals_send(j->p->gpid, j->pending[i].signo);
 	if (killed)
-		ctm_courier_send(j->p->gpid, SIGKILL);
+		ctm_signals_send(j->p->gpid, SIGKILL);
 }
 
 static void do_thaw(struct journey *j)
@@ -582,6 +601,7 @@ static void do_thaw(struct journey *j)
 	if (j->tty)
 		ctm_keeper_post(j->p, CTM_EV_TTY_KEEP, 0);
 	WRITE_ONCE(j->p->committed, false);
+	ctm_signals_open(j->p);
 }
 
 static void do_query(struct journey *j)
@@ -695,7 +715,7 @@ static void act(struct journey *j, enum ctm_ho_action a)
 		do_query(j);
 		break;
 	case CTM_HO_FORWARD_KILL:
-		ctm_courier_send(j->p->gpid, SIGKILL);
+		ctm_signals_send(j->p->gpid, SIGKILL);
 		break;
 	case CTM_HO_GIVE_BACK:
 		ask_home(j, 0);
@@ -990,6 +1010,7 @@ static struct journey *journey_new(struct ctm_process *p, const struct ctm_calle
 	j->result = kzalloc(sizeof(*j->result), GFP_KERNEL_ACCOUNT);
 	j->cap.buf = kvmalloc(CTM_REC_MAX, GFP_KERNEL_ACCOUNT);
 	j->pending = kvcalloc(CTM_HO_PENDING_MAX, sizeof(*j->pending), GFP_KERNEL_ACCOUNT);
+	j->applied = kvcalloc(CTM_APPLIED_MAX, sizeof(*j->applied), GFP_KERNEL_ACCOUNT);
 	j->commit = kvmalloc(CTM_HO_COMMIT_BYTES_MAX, GFP_KERNEL_ACCOUNT);
 	j->leader = ctm_process_leader(p);
 	j->cap.p = p;
@@ -998,7 +1019,7 @@ static struct journey *journey_new(struct ctm_process *p, const struct ctm_calle
 	j->cap.why = j->why;
 	if (!j->leader)
 		err = -ESRCH;		/* it left or ended this moment */
-	else if (j->result && j->cap.buf && j->pending && j->commit)
+	else if (j->result && j->cap.buf && j->pending && j->applied && j->commit)
 		return j;
 	journey_put(j);
 	return ERR_PTR(err);

@@ -28,6 +28,7 @@
 #include "land.h"
 #include "netlink.h"
 #include "rfile.h"
+#include "signals.h"
 #include "term.h"
 #include "trace.h"
 #include "waits.h"
@@ -298,6 +299,16 @@ static int take_abort(struct ctm_landing *l, const struct ctm_rec *rec)
 	return -ECONNABORTED;
 }
 
+/* signals that were applied to it elsewhere: not the restorer's business */
+static int take_applied(struct ctm_landing *l, const struct ctm_rec *rec)
+{
+	int err = ctm_signals_load(l->p, (void *)(rec + 1), rec->len / sizeof(struct ctm_rec_applied));
+
+	if (err)
+		fail(l, ENOMEM, "out of memory");
+	return err;
+}
+
 /* one record from the connection into l->buf, judged.  Return: its bytes or -errno */
 static int next_record(struct ctm_landing *l)
 {
@@ -327,6 +338,8 @@ static int next_record(struct ctm_landing *l)
 		if (err)
 			return err;
 	}
+	if (rec->type == CTM_REC_APPLIED && take_applied(l, rec))
+		return -ENOMEM;
 	return sizeof(*rec) + rec->len;
 bad:
 	ctm_count(CTM_CNT_BAD_IMAGE);
@@ -816,6 +829,8 @@ static int enter_process(struct ctm_landing *l)
 	}
 	l->p = p;
 	p->flags = le32_to_cpu(l->offer.flags) & (CTM_ADOPT_TTY | CTM_ADOPT_PIN | CTM_ADOPT_LINGER);
+	if (ctm_signals_load(p, NULL, 0))
+		return -ENOMEM;
 	return p->flags & CTM_ADOPT_TTY && !p->term ? ctm_term_create(p) : 0;
 }
 
@@ -972,6 +987,7 @@ static void do_release(struct ctm_landing *l)
 		do_discard(l);
 		return;
 	}
+	ctm_signals_load(p, ctm_ho_commit_applied(l->commit), le32_to_cpu(l->commit->napplied));
 	p->cpu_before_ns = le64_to_cpu(l->commit->cpu_ns);
 	p->hops = le32_to_cpu(l->offer.hops) + 1;
 	p->ttl = le32_to_cpu(l->offer.ttl);
@@ -1308,6 +1324,7 @@ static void serve(struct ctm_conn *c)
 	expel_reader(l);
 	if (l->verdict == ABORTED && l->p) {
 		ctm_rfiles_ended(l->p);
+		ctm_signals_forget(l->p);
 		if (l->p_is_new)
 			ctm_process_forget(l->p);
 	}

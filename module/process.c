@@ -69,6 +69,7 @@ static void release(struct kref *ref)
 
 	ctm_rfiles_free(p);
 	ctm_term_free(p);
+	kvfree(p->applied);
 	kfree_rcu(p, rcu);
 }
 
@@ -125,11 +126,13 @@ static struct ctm_process *alloc_process(u64 gpid)
 		return NULL;
 	kref_init(&p->ref);
 	p->gpid = gpid;
+	p->family = gpid;
 	p->host = ctm_node_id();
 	p->ttl = 32;
 	p->state = CTM_STATE_RUNNING;
 	spin_lock_init(&p->lock);
 	mutex_init(&p->journey);
+	mutex_init(&p->signal_lock);
 	init_waitqueue_head(&p->wait);
 	INIT_LIST_HEAD(&p->all);
 	INIT_DELAYED_WORK(&p->report, report_work);
@@ -541,6 +544,7 @@ void ctm_process_info(struct ctm_process *p, struct ctm_info *out)
 	}
 	spin_lock(&p->lock);
 	out->gpid = p->gpid;
+	out->family = p->family;
 	out->home = CTM_GPID_NODE(p->gpid);
 	out->host = p->ended ? p->exit.host : p->host;
 	out->state = p->state;

@@ -27,6 +27,7 @@ struct ctm_keeper;	/* keeper.c */
 struct journey;		/* journey.c */
 struct ctm_landing;	/* land.c */
 struct ctm_rfiles;	/* rfile.c */
+struct ctm_sig_applied;	/* core/signal.h */
 struct ctm_term;	/* term.c */
 struct ctm_waits;	/* waits.c */
 struct netlink_callback;
@@ -38,6 +39,7 @@ struct ctm_process {
 	struct rcu_head rcu;
 	struct kref ref;
 	u64 gpid;			/* constant */
+	u64 family;			/* constant: GPID of the root of its family */
 	struct list_head all;		/* registry lock */
 
 	spinlock_t lock;
@@ -72,6 +74,9 @@ struct ctm_process {
 	u32 attempt;			/* handoffs tried in this epoch */
 	struct journey *under_way;	/* journey.c: the handoff away; it holds itself */
 	bool exit_told;			/* the keeper told EXITED */
+	struct mutex signal_lock;	/* signals.c: covers the next two */
+	struct ctm_sig_applied *applied;
+	bool signals_closed;		/* the COMMIT has what was applied: no more to this copy */
 	struct delayed_work report;	/* exit record that home has not confirmed */
 
 	/* home part: valid when CTM_GPID_NODE(gpid) == ctm_node_id() */

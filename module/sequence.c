@@ -17,6 +17,7 @@
 
 static DEFINE_MUTEX(lock);
 static u32 next_seq, limit_seq;		/* [next, limit) is reserved */
+static u32 first_seq;			/* the first that this module gave out, 0: none yet */
 
 static int read_first(struct file *f, u32 *first)
 {
@@ -76,8 +77,40 @@ int ctm_sequence_next(u32 *seq)
 	mutex_lock(&lock);
 	if (next_seq == limit_seq)
 		err = reserve();
-	if (!err)
+	if (!err) {
 		*seq = next_seq++;
+		if (!first_seq)
+			first_seq = *seq;
+	}
 	mutex_unlock(&lock);
 	return err;
+}
+
+/* what the file says, when nothing was reserved from it yet; 0: cannot be told */
+static u32 peek(void)
+{
+	struct file *f = filp_open(SEQUENCE_FILE, O_RDONLY, 0);
+	u32 first = 0;
+
+	if (IS_ERR(f))
+		return PTR_ERR(f) == -ENOENT ? 1 : 0;
+	if (read_first(f, &first))
+		first = 0;
+	filp_close(f, NULL);
+	return first;
+}
+
+enum ctm_sequence_when ctm_sequence_where(u32 seq)
+{
+	enum ctm_sequence_when when = CTM_SEQUENCE_PAST;
+	u32 next;
+
+	mutex_lock(&lock);
+	next = first_seq ? next_seq : peek();
+	if (!seq || (next && seq >= next))
+		when = CTM_SEQUENCE_FUTURE;
+	else if (first_seq && seq >= first_seq)
+		when = CTM_SEQUENCE_PRESENT;
+	mutex_unlock(&lock);
+	return when;
 }

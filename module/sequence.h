@@ -14,4 +14,9 @@
  */
 int ctm_sequence_next(u32 *seq);
 
+/** enum ctm_sequence_when - FUTURE: not given out yet; PRESENT: by this module; PAST: before, or never */
+enum ctm_sequence_when { CTM_SEQUENCE_PAST, CTM_SEQUENCE_PRESENT, CTM_SEQUENCE_FUTURE };
+/** ctm_sequence_where() - when was @seq given out?  Context: process, may sleep */
+enum ctm_sequence_when ctm_sequence_where(u32 seq);
+
 #endif /* CTM_SEQUENCE_H */

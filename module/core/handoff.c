@@ -1018,16 +1018,19 @@ static int check_begin(const struct ctm_ho_begin *b, const char **why)
 
 static int check_commit(const struct ctm_ho_commit *c, u32 len, const char **why)
 {
-	u32 n = le32_to_cpu(c->npending);
+	u32 n = le32_to_cpu(c->npending), applied = le32_to_cpu(c->napplied);
 	u32 i;
 
-	if (n > CTM_HO_PENDING_MAX || len != sizeof(*c) + n * sizeof(c->pending[0]))
+	if (n > CTM_HO_PENDING_MAX || applied > CTM_APPLIED_MAX ||
+	    len != sizeof(*c) + n * sizeof(c->pending[0]) +
+		   applied * sizeof(struct ctm_rec_applied))
 		return bad(why, "commit: signals and length differ");
-	if (c->pad)
-		return bad(why, "commit: padding not zero");
 	for (i = 0; i < n; i++)
 		if (!ctm_pending_ok(&c->pending[i]))
 			return bad(why, "commit: not a signal");
+	for (i = 0; i < applied; i++)
+		if (!ctm_applied_ok(&ctm_ho_commit_applied(c)[i]))
+			return bad(why, "commit: not an origin of signals");
 	return 0;
 }
 

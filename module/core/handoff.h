@@ -582,12 +582,14 @@ static_assert(sizeof(struct ctm_ho_begin) == 40, "wire");
 /**
  * struct ctm_ho_commit - the point of no return
  * @npending: struct ctm_rec_pending that follow, in order
+ * @napplied: struct ctm_rec_applied that follow these: origins of which signals were
+ *            applied since the image was made
  * @term_in, @term_out: struct ctm_term_pos
  * @cpu_ns:   CPU time used up to the freeze
  */
 struct ctm_ho_commit {
 	__le32 npending;
-	__le32 pad;
+	__le32 napplied;
 	__le64 term_in;
 	__le64 term_out;
 	__le64 cpu_ns;
@@ -596,7 +598,14 @@ struct ctm_ho_commit {
 static_assert(sizeof(struct ctm_ho_commit) == 32, "wire");
 
 #define CTM_HO_COMMIT_BYTES_MAX	\
-	(sizeof(struct ctm_ho_commit) + CTM_HO_PENDING_MAX * sizeof(struct ctm_rec_pending))
+	(sizeof(struct ctm_ho_commit) + CTM_HO_PENDING_MAX * sizeof(struct ctm_rec_pending) + \
+	 CTM_APPLIED_MAX * sizeof(struct ctm_rec_applied))
+
+/** ctm_ho_commit_applied() - the @c->napplied entries behind the signals */
+static inline const struct ctm_rec_applied *ctm_ho_commit_applied(const struct ctm_ho_commit *c)
+{
+	return (const void *)(c->pending + le32_to_cpu(c->npending));
+}
 
 /**
  * struct ctm_ho_query - QUERY: what became of it?

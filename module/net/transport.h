@@ -97,13 +97,13 @@ enum ctm_call_type {
 	CTM_CALL_CONSENT	= 10,	/* journey -> home: may it leave? */
 	CTM_CALL_MOVED		= 11,	/* new host -> home: it runs here now */
 	CTM_CALL_EXITED		= 12,	/* host -> home: exit record */
-	CTM_CALL_SIGNAL		= 13,
+	/* 13: signals, before they were datagrams */
 	CTM_CALL_INFO		= 14,
 	CTM_CALL_LIST		= 15,
 	CTM_CALL_WAIT		= 16,
 	CTM_CALL_EXPLAIN	= 17,
 	CTM_CALL_MIGRATE	= 18,
-	CTM_CALL_TARGET		= 19,	/* destroy, suspend, resume */
+	/* 19: destroy, suspend, resume, before they were datagrams */
 	CTM_CALL_QUERY		= 20,	/* destination -> source: what became of the handoff? */
 	CTM_CALL_RELEASED	= 21,
 	CTM_CALL_EVENT		= 22,	/* host -> home: stopped, continued, ... for the deputy; and back */

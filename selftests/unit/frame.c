@@ -154,7 +154,11 @@ static void payloads(void)
 	CM(npending, 3);
 	CM(npending, CTM_HO_PENDING_MAX + 1);
 	CM(npending, 0xffffffff);
-	CM(pad, 1);
+	CM(napplied, 0);
+	CM(napplied, 2);
+	CM(napplied, CTM_APPLIED_MAX + 1);
+	CM(napplied, 0xffffffff);
+	CM(pending[2].tid, 0);			/* the boot of the first origin */
 	CM(pending[1].signo, 0);
 	CM(pending[1].signo, 65);
 	CM(pending[0].siginfo[0], 1);

@@ -41,6 +41,7 @@ static inline void frame_text(struct frame *f, enum ctm_ho_frame_type type, cons
 
 static inline void frame_commit(struct ctm_ho_commit *c)
 {
+	struct ctm_rec_applied *a;
 	u32 i;
 
 	c->npending = cpu_to_le32(2);
@@ -48,9 +49,15 @@ static inline void frame_commit(struct ctm_ho_commit *c)
 		c->pending[i].signo = 10 + i;
 		c->pending[i].siginfo[0] = 10 + i;
 	}
+	c->napplied = cpu_to_le32(1);
+	a = (void *)(c->pending + 2);
+	a->boot = 1;
+	a->floor = 2;
+	a->node = 3;
 }
 
-#define FRAME_COMMIT_LEN (sizeof(struct ctm_ho_commit) + 2 * sizeof(struct ctm_rec_pending))
+#define FRAME_COMMIT_LEN (sizeof(struct ctm_ho_commit) + 2 * sizeof(struct ctm_rec_pending) + \
+			  sizeof(struct ctm_rec_applied))
 
 static inline void frame_build(struct frame *f, unsigned int which)
 {

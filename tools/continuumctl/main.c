@@ -11,6 +11,11 @@
 
 #include "ctl.h"
 
+#define SELECTION_HELP \
+	"  -u, --user USER  all processes of a user\n" \
+	"  --family GPID    that process and all that descend from it\n" \
+	"  --all            all processes; without being root: all of one's own\n"
+
 static const struct command commands[] = {
 	{ "up", "[--module FILE]", "load the module, start the daemon, join the configured seeds",
 	  "  --module FILE   load this file instead of the installed module;\n"
@@ -62,13 +67,20 @@ static const struct command commands[] = {
 	{ "migrate", "[-j] GPID [NODE|any|home]", "move a process",
 	  "Prints GPID NODE downtime_us=N total_us=N bytes=N when it runs at its new host.\n",
 	  command_migrate },
-	{ "kill", "[-s SIG] GPID...", "send a signal to processes, wherever they are",
-	  "  -s SIG   name or number (TERM); 0 only checks\n", command_kill },
+	{ "kill", "[-s SIG] [-u USER] [--family GPID] [--all] [GPID...]",
+	  "send a signal to processes, wherever they are",
+	  "  -s SIG           name or number (TERM); 0 only checks\n"
+	  SELECTION_HELP
+	  "\n"
+	  "Fails with \"unconfirmed\" when no acknowledgement comes within 10 s: it may or\n"
+	  "may not have arrived.\n", command_kill },
 	{ "wait", "[-j] GPID", "wait for the end of a process",
 	  "The exit status is the process's, as that of run.\n", command_wait },
 	{ "explain", "[-j] GPID [NODE]", "what would stop or slow a move", NULL, command_explain },
-	{ "suspend", "GPID...", "freeze processes", NULL, command_suspend },
-	{ "resume", "GPID...", "let suspended processes go on", NULL, command_resume },
+	{ "suspend", "[-u USER] [--family GPID] [--all] [GPID...]", "freeze processes",
+	  SELECTION_HELP, command_suspend },
+	{ "resume", "[-u USER] [--family GPID] [--all] [GPID...]", "let suspended processes go on",
+	  SELECTION_HELP, command_resume },
 	{ "logs", "GPID", "what a process that was started with run -d has written", NULL,
 	  command_logs },
 	{ "check", "[-j]", "is this machine fit to be a node", NULL, command_check },

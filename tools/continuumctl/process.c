@@ -14,6 +14,7 @@
 #include "deputy.h"
 #include "output.h"
 #include "signals.h"
+#include "targets.h"
 
 #define EXPLAIN_ROOM	65537
 
@@ -123,70 +124,84 @@ int command_migrate(int argc, char **argv)
 
 /* ---- kill, suspend, resume ---- */
 
-static int target_call(const char *name, int device, uint64_t gpid, int sig, char *reason)
+struct deed {
+	int device;
+	const char *name;	/* of the command */
+	int sig;
+};
+
+static void do_to(struct target *t, void *data)
 {
-	if (!strcmp(name, "suspend"))
-		return continuum_suspend(device, gpid, reason);
-	if (!strcmp(name, "resume"))
-		return continuum_resume(device, gpid, reason);
-	return continuum_signal(device, gpid, sig, 0, 0, reason);
+	const struct deed *deed = data;
+
+	if (!strcmp(deed->name, "suspend"))
+		t->error = continuum_suspend(deed->device, t->gpid, t->reason);
+	else if (!strcmp(deed->name, "resume"))
+		t->error = continuum_resume(deed->device, t->gpid, t->reason);
+	else
+		t->error = continuum_signal(deed->device, t->gpid, deed->sig, 0, 0, t->reason);
 }
 
 /* All are tried; the first failure gives the exit status. */
-static int for_each_target(const char *name, char **gpids, int sig)
+static int do_to_each(struct deed *deed, const struct selection *selection, char **names)
 {
-	int device = open_device();
-	int result = DONE;
+	struct targets targets;
+	int found = targets_find(selection, names, &targets);
+	int status = found;
 
-	if (device < 0)
-		return exit_status_of(device) == DENIED ? DENIED : FAILED;
-	for (; *gpids; gpids++) {
-		char reason[CTM_REASON_MAX] = "";
-		uint64_t gpid;
-		int status = parse_gpid(*gpids, &gpid);
-		int error = status ? 0 : target_call(name, device, gpid, sig, reason);
-
-		if (error == -ETIMEDOUT && !reason[0])
-			strcpy(reason, "unconfirmed");
-		if (error)
-			status = fail(error, "%s: %s", *gpids, cause(error, reason));
-		if (!result)
-			result = status;
+	deed->device = status == USAGE || !targets.count ? -1 : open_device();
+	if (deed->device >= 0) {
+		status = targets_each(&targets, do_to, deed);
+		close(deed->device);
+	} else if (!status) {
+		status = exit_status_of(deed->device) == DENIED ? DENIED : FAILED;
 	}
-	close(device);
-	return result;
+	targets_free(&targets);
+	return found ? found : status;
 }
 
-int command_kill(int argc, char **argv)
+static int kill_and_kin(int argc, char **argv, const char *options)
 {
-	int sig = SIGTERM;
+	static const struct option longs[] = {
+		{ "user", required_argument, NULL, 'u' },
+		{ "family", required_argument, NULL, 'f' },
+		{ "all", no_argument, NULL, 'a' },
+		{ 0 }
+	};
+	struct selection selection = { 0 };
+	struct deed deed = { .name = argv[0], .sig = SIGTERM };
 	int option;
 
-	while ((option = next_option(argc, argv, "s:", NULL)) > 0) {
-		sig = signal_parse(optarg);
-		if (sig < 0)
+	while ((option = next_option(argc, argv, options, longs)) > 0) {
+		if (option == 'u')
+			selection.user = optarg;
+		else if (option == 'f')
+			selection.family = optarg;
+		else if (option == 'a')
+			selection.all = true;
+		else if (option == 's' && (deed.sig = signal_parse(optarg)) < 0)
 			return usage_error("no signal \"%s\"", optarg);
 	}
 	if (option < 0)
 		return USAGE;
-	return optind < argc ? for_each_target(argv[0], argv + optind, sig) : usage_error("no GPID");
+	if (optind == argc && !selection.all && !selection.user && !selection.family)
+		return usage_error("no GPID");
+	return do_to_each(&deed, &selection, argv + optind);
 }
 
-static int suspend_or_resume(int argc, char **argv)
+int command_kill(int argc, char **argv)
 {
-	if (next_option(argc, argv, "", NULL) < 0)
-		return USAGE;
-	return optind < argc ? for_each_target(argv[0], argv + optind, 0) : usage_error("no GPID");
+	return kill_and_kin(argc, argv, "s:u:");
 }
 
 int command_suspend(int argc, char **argv)
 {
-	return suspend_or_resume(argc, argv);
+	return kill_and_kin(argc, argv, "u:");
 }
 
 int command_resume(int argc, char **argv)
 {
-	return suspend_or_resume(argc, argv);
+	return kill_and_kin(argc, argv, "u:");
 }
 
 /* ---- wait ---- */

@@ -108,6 +108,8 @@ enum ctm_end {
  * @cpu_ns: CPU time used since its start, ns
  * @rss:   resident memory, bytes
  * @comm, @home_name, @host_name: NUL terminated
+ * @family: GPID of the process from which its family descends by DIST_FORK: its own
+ *          when it was started by run
  *
  * Anyone may call it.  Does not sleep on the network unless the process lives
  * elsewhere (then up to 5 s).  ESRCH: no such process; with gpid 0: the caller
@@ -130,6 +132,7 @@ struct ctm_info {
 	char comm[CTM_COMM_MAX];
 	char home_name[CTM_NAME_MAX];
 	char host_name[CTM_NAME_MAX];
+	__u64 family;
 };
 
 /**
@@ -196,10 +199,17 @@ struct ctm_wait {
  *          terminal or a shell's job control signals a job
  * @gpid:   the process
  * @sig:    signal number, 0 to 64 (0 only checks)
- * @timeout_ms: how long to wait for the acknowledgement, 0 for 10,000
+ * @timeout_ms: how long to wait for the acknowledgement, 0 for 10,000, up to 60,000
  * @reason: text on an error
  *
- * Permission is kill(2)'s, by the caller's uid.  ETIMEDOUT: unconfirmed.
+ * Goes straight to where the process was last known, and, without an answer, from
+ * node to node until it finds it; is applied once, however it came and wherever the
+ * process moves meanwhile.  Permission is kill(2)'s, by the caller's uids, where the
+ * process is.  Interruptible.
+ *
+ * ESRCH: it has ended, or never was (see reason).  Unconfirmed, so that it may still
+ * arrive: ETIMEDOUT, no acknowledgement came in time; EINTR, the caller was
+ * interrupted.  EAGAIN: too many signals of this user are under way from this node.
  */
 struct ctm_signal {
 	__u32 size;
@@ -218,7 +228,8 @@ struct ctm_signal {
  * @gpid:   the process
  * @reason: text on an error
  *
- * Owner or CAP_SYS_ADMIN.  SUSPEND and RESUME are idempotent.
+ * Owner or CAP_SYS_ADMIN.  SUSPEND and RESUME are idempotent.  They travel as signals
+ * do, see above; the acknowledgement is waited for 10 s.
  */
 struct ctm_target {
 	__u32 size;

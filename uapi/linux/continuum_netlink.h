@@ -192,7 +192,7 @@
  *   CTM_PROCESS_A_GPID:     u64
  *   CTM_PROCESS_A_HOME, _HOST, _PID, _UID, _EPOCH, _HOPS, _TTL: u32
  *   CTM_PROCESS_A_STATE:    u32       enum ctm_state
- *   CTM_PROCESS_A_CPU_NS, _RSS: u64
+ *   CTM_PROCESS_A_CPU_NS, _RSS, _FAMILY: u64
  *   CTM_PROCESS_A_COMM, _HOME_NAME, _HOST_NAME: string
  *
  * CTM_CMD_EVENT (multicast group CTM_GENL_EVENTS; every user may listen)
@@ -355,6 +355,7 @@ enum ctm_process_attr {
 	CTM_PROCESS_A_COMM,
 	CTM_PROCESS_A_HOME_NAME,
 	CTM_PROCESS_A_HOST_NAME,
+	CTM_PROCESS_A_FAMILY,
 	__CTM_PROCESS_A_LAST
 };
 #define CTM_PROCESS_A_MAX	(__CTM_PROCESS_A_LAST - 1)
