@@ -253,6 +253,14 @@ static void send_ack(u32 node, const struct ctm_sig_ack *a)
 }
 
 /* to the origin, and, if that cannot be reached from here, by way of who brought it */
+static void send_answer(u32 origin, u32 from, const struct ctm_sig_ack *a)
+{
+	if (a->hops != CTM_SIG_ACK_STOP)
+		send_ack(origin, a);
+	if (from != origin && from != ctm_node_id())
+		send_ack(from, a);
+}
+
 static void answer(const struct ctm_sig *s, u32 from, enum ctm_sig_outcome o, u32 error,
 		   const char *text)
 {
@@ -264,20 +272,17 @@ static void answer(const struct ctm_sig *s, u32 from, enum ctm_sig_outcome o, u3
 	if (ctm_sig_final(o))
 		ctm_sig_answered(&signals.heard, s, from, o, error, ktime_get_ns());
 	spin_unlock(&signals.lock);
-	send_ack(s->id.node, &a);
-	if (from != s->id.node && from != ctm_node_id())
-		send_ack(from, &a);
+	send_answer(s->id.node, from, &a);
 }
 
-/* our own parcel; false: it is somebody else's, or not waited for any more */
-static bool take_ack(const struct ctm_sig_ack *a)
+/* perhaps of a parcel of ours, which is still waited for */
+static void take_ack(const struct ctm_sig_ack *a)
 {
 	struct parcel *p;
-	bool found = false;
 
 	lockdep_assert_held(&signals.lock);
 	if (a->id.node != ctm_node_id() || a->id.boot != ctm_node_boot())
-		return false;
+		return;
 	list_for_each_entry(p, &signals.parcels, list) {
 		if (p->sig.id.seq != a->id.seq)
 			continue;
@@ -285,17 +290,14 @@ static bool take_ack(const struct ctm_sig_ack *a)
 			p->ack = *a;
 		if (ctm_sig_out_ack(&p->out, a->outcome))
 			wake_up(&p->wait);
-		found = true;
 		break;
 	}
-	return found;
 }
 
 static void got_ack(u32 from, const void *buf, size_t len)
 {
 	struct ctm_sig_ack a;
-	bool pass_on;
-	u32 to;
+	u32 to, todo;
 
 	if (ctm_sig_ack_get(&a, buf, len)) {
 		ctm_count(CTM_CNT_GARBAGE);
@@ -303,13 +305,13 @@ static void got_ack(u32 from, const void *buf, size_t len)
 	}
 	spin_lock(&signals.lock);
 	take_ack(&a);
-	pass_on = ctm_sig_echo(&signals.heard, &a, &to) && a.id.node != ctm_node_id();
+	todo = ctm_sig_echo(&signals.heard, &a, &to);
 	spin_unlock(&signals.lock);
-	if (!pass_on)
+	if (a.id.node == ctm_node_id())
 		return;
-	if (from != a.id.node)
+	if (todo & CTM_SIG_TO_ORIGIN && from != a.id.node)
 		send_ack(a.id.node, &a);
-	if (to && to != from && to != a.id.node && to != ctm_node_id())
+	if (todo & CTM_SIG_TO_FROM && to != from && to != a.id.node && to != ctm_node_id())
 		send_ack(to, &a);
 }
 
@@ -494,19 +496,18 @@ static void arrive(const struct ctm_sig *s, u32 from)
 		answer(s, from, o, 0, why);
 }
 
-/* was it answered here before?  Then it is answered so again */
+/* was it answered before?  Then it is answered so again, or its rumour stopped */
 static bool answered_before(const struct ctm_sig *s, u32 from)
 {
 	enum ctm_sig_outcome o;
-	u32 error;
+	struct ctm_sig_ack a;
 
 	spin_lock(&signals.lock);
-	o = ctm_sig_recall(&signals.heard, &s->id, &error);
+	o = ctm_sig_recall(&signals.heard, &s->id, &a);
 	spin_unlock(&signals.lock);
-	if (o == CTM_SIG_OPEN)
-		return false;
-	answer(s, from, o, error, NULL);
-	return true;
+	if (ctm_sig_final(o))
+		send_answer(s->id.node, from, &a);
+	return o != CTM_SIG_OPEN;
 }
 
 /* a rumour: once, or once more for a later wave */

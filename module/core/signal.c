@@ -91,6 +91,7 @@ size_t ctm_sig_ack_put(void *buf, const struct ctm_sig_ack *a)
 	w->outcome = cpu_to_le16(a->outcome);
 	w->error = cpu_to_le16(a->error);
 	w->text_len = cpu_to_le16(n);
+	w->hops = a->hops;
 	memcpy(w->text, a->text, n);
 	return sizeof(*w) + n;
 }
@@ -121,6 +122,7 @@ int ctm_sig_ack_get(struct ctm_sig_ack *a, const void *buf, size_t len)
 	a->id.node = le32_to_cpu(w->node);
 	a->outcome = le16_to_cpu(w->outcome);
 	a->error = le16_to_cpu(w->error);
+	a->hops = w->hops;
 	memcpy(a->text, w->text, n);
 	a->text[n] = 0;
 	if (!id_ok(&a->id) || a->outcome == CTM_SIG_OPEN || a->outcome >= CTM_SIG_OUTCOME_MAX ||
@@ -303,37 +305,50 @@ void ctm_sig_answered(struct ctm_sig_relay *t, const struct ctm_sig *s, u32 from
 		return;
 	h->outcome = outcome;
 	h->error = error;
+	h->ours = true;
 	h->due = 0;
-}
-
-enum ctm_sig_outcome ctm_sig_recall(const struct ctm_sig_relay *t, const struct ctm_sig_id *id,
-				    u32 *error)
-{
-	const struct ctm_sig_heard *h = find(t, id);
-
-	*error = h ? h->error : 0;
-	return h && ctm_sig_final(h->outcome) ? h->outcome : CTM_SIG_OPEN;
 }
 
 #define ECHOES_MAX	4u	/* of one signal: acknowledgements may be lost, too */
 
-bool ctm_sig_echo(struct ctm_sig_relay *t, const struct ctm_sig_ack *a, u32 *from)
+enum ctm_sig_outcome ctm_sig_recall(struct ctm_sig_relay *t, const struct ctm_sig_id *id,
+				    struct ctm_sig_ack *a)
+{
+	struct ctm_sig_heard *h = find(t, id);
+
+	if (!h || !ctm_sig_final(h->outcome))
+		return CTM_SIG_OPEN;
+	if (!h->ours && h->echoes++ >= ECHOES_MAX) {
+		h->echoes = ECHOES_MAX;
+		return CTM_SIG_HELD;
+	}
+	memset(a, 0, sizeof(*a));
+	a->id = *id;
+	a->outcome = h->outcome;
+	a->error = h->error;
+	a->hops = h->ours ? 0 : CTM_SIG_ACK_STOP;
+	return h->outcome;
+}
+
+u32 ctm_sig_echo(struct ctm_sig_relay *t, struct ctm_sig_ack *a, u32 *from)
 {
 	struct ctm_sig_heard *h = find(t, &a->id);
+	u32 first = a->hops == 0 ? CTM_SIG_TO_ORIGIN : 0;
 
 	*from = 0;
 	if (!h)
-		return false;
+		return 0;
 	if (ctm_sig_final(a->outcome) && !ctm_sig_final(h->outcome)) {
 		h->outcome = a->outcome;
 		h->error = a->error;
 		h->due = 0;
 	}
-	if (h->echoes >= ECHOES_MAX)
-		return false;
+	if (a->hops >= CTM_SIG_HOPS_MAX || h->echoes >= ECHOES_MAX)
+		return 0;
 	h->echoes++;
+	a->hops++;
 	*from = h->from;
-	return true;
+	return first | CTM_SIG_TO_FROM;
 }
 
 /* ---- what was applied to a process ---- */

@@ -105,16 +105,29 @@ enum ctm_sig_outcome {
 	CTM_SIG_OUTCOME_MAX
 };
 
+#define CTM_SIG_ACK_STOP	255u
+
 static inline bool ctm_sig_final(enum ctm_sig_outcome o)
 {
 	return o != CTM_SIG_OPEN && o != CTM_SIG_HELD;
 }
 
-/** struct ctm_sig_ack - @error: positive errno, with FAILED; @text: one line, NUL terminated */
+/**
+ * struct ctm_sig_ack - an acknowledgement
+ * @error: positive errno, with FAILED
+ * @hops:  how often it was passed on; CTM_SIG_ACK_STOP: it is no news for the origin,
+ *         only stops a rumour
+ * @text:  one line, NUL terminated
+ *
+ * It goes to the origin, and back the way that the signal came, in case the origin
+ * cannot be reached from here.  Only the first on that way tries the origin, too:
+ * the others would be as many as the cluster has nodes.
+ */
 struct ctm_sig_ack {
 	struct ctm_sig_id id;
 	enum ctm_sig_outcome outcome;
 	u32 error;
+	u8 hops;
 	char text[CTM_REASON_MAX];
 };
 
@@ -145,7 +158,8 @@ struct ctm_sig_ack_wire {
 	__le16 outcome;
 	__le16 error;
 	__le16 text_len;
-	__u8 pad[6];
+	__u8 hops;
+	__u8 pad[5];
 	__u8 text[];
 };
 static_assert(sizeof(struct ctm_sig_ack_wire) == 32, "wire");
@@ -196,7 +210,8 @@ struct ctm_sig_heard {
 	u32 from;		/* who told first */
 	u32 error;
 	u8 rounds;		/* left in this wave */
-	u8 echoes;		/* acknowledgements that were passed on */
+	u8 echoes;		/* acknowledgements that were passed on, or stops sent */
+	bool ours;		/* answered here, not elsewhere */
 	enum ctm_sig_outcome outcome;
 };
 
@@ -238,15 +253,27 @@ u64 ctm_sig_due(const struct ctm_sig_relay *t);
  */
 void ctm_sig_answered(struct ctm_sig_relay *t, const struct ctm_sig *s, u32 from,
 		      enum ctm_sig_outcome outcome, u32 error, u64 now);
-/** ctm_sig_recall() - the final outcome of @id, if it is remembered, or CTM_SIG_OPEN */
-enum ctm_sig_outcome ctm_sig_recall(const struct ctm_sig_relay *t, const struct ctm_sig_id *id,
-				    u32 *error);
+/**
+ * ctm_sig_recall() - a copy came: is its outcome known?
+ * @a: gets the acknowledgement to be sent: to the origin and to who brought the copy, or,
+ *     with hops CTM_SIG_ACK_STOP, to the latter alone
+ * Return: what @a says, CTM_SIG_OPEN when nothing is known, CTM_SIG_HELD when that was
+ * said often enough
+ */
+enum ctm_sig_outcome ctm_sig_recall(struct ctm_sig_relay *t, const struct ctm_sig_id *id,
+				    struct ctm_sig_ack *a);
+
+/* what ctm_sig_echo() asks for */
+#define CTM_SIG_TO_ORIGIN	(1u << 0)
+#define CTM_SIG_TO_FROM		(1u << 1)
+
 /**
  * ctm_sig_echo() - an acknowledgement came by: pass the rumour on no more
- * @from: gets who told us of the signal, 0: nobody
- * Return: pass the acknowledgement on, to the origin and to @from
+ * @a:    its hops are one more afterwards
+ * @from: gets who told us of the signal
+ * Return: CTM_SIG_TO_*: pass the acknowledgement on
  */
-bool ctm_sig_echo(struct ctm_sig_relay *t, const struct ctm_sig_ack *a, u32 *from);
+u32 ctm_sig_echo(struct ctm_sig_relay *t, struct ctm_sig_ack *a, u32 *from);
 
 /* ---- what was applied to a process ---- */
 

@@ -148,10 +148,10 @@ static void passes_on(void)
 	struct ctm_sig_heard slot[8] = { 0 };
 	struct ctm_sig_relay t = { slot, 8 };
 	struct ctm_sig s = sample(1), out;
-	struct ctm_sig_ack ack = { .id = s.id, .outcome = CTM_SIG_DELIVERED };
+	struct ctm_sig_ack ack = { .id = s.id, .outcome = CTM_SIG_DELIVERED }, again;
 	u64 now = SECOND, due = now;
 	unsigned int rounds = 0;
-	u32 from, error;
+	u32 from;
 
 	s.wave = 1;
 	s.hops = 3;
@@ -169,14 +169,19 @@ static void passes_on(void)
 	s.wave = 2;
 	CHECK(ctm_sig_hear(&t, &s, 44, now) == CTM_SIG_LATER);
 	CHECK(ctm_sig_pass(&t, now, &out, &from) && out.wave == 2);
-	CHECK(ctm_sig_recall(&t, &s.id, &error) == CTM_SIG_OPEN);
-	CHECK(ctm_sig_echo(&t, &ack, &from) && from == 42);
+	CHECK(ctm_sig_recall(&t, &s.id, &again) == CTM_SIG_OPEN);
+	CHECK(ctm_sig_echo(&t, &ack, &from) == (CTM_SIG_TO_ORIGIN | CTM_SIG_TO_FROM));
+	CHECK(from == 42 && ack.hops == 1);
 	CHECK(!ctm_sig_due(&t));			/* no more of it */
-	CHECK(ctm_sig_recall(&t, &s.id, &error) == CTM_SIG_DELIVERED && !error);
+	CHECK(ctm_sig_echo(&t, &ack, &from) == CTM_SIG_TO_FROM && ack.hops == 2);
+	CHECK(ctm_sig_recall(&t, &s.id, &again) == CTM_SIG_DELIVERED);
+	CHECK(again.hops == CTM_SIG_ACK_STOP && ctm_sig_id_equal(&again.id, &s.id));
+	CHECK(!ctm_sig_echo(&t, &again, &from));	/* it stops here */
 	s.wave = 3;
 	CHECK(ctm_sig_hear(&t, &s, 44, now) == CTM_SIG_ANSWERED);
 	for (rounds = 1; ctm_sig_echo(&t, &ack, &from); rounds++)
 		REQUIRE(rounds < 10);
+	CHECK(ctm_sig_recall(&t, &s.id, &again) == CTM_SIG_HELD);
 	ack.id.seq = 99;
 	CHECK(!ctm_sig_echo(&t, &ack, &from));
 }
@@ -206,7 +211,7 @@ static void bounded(void)
 	struct ctm_sig_relay t = { slot, 16 };
 	struct ctm_sig s;
 	unsigned int i, taken = 0;
-	u32 error;
+	struct ctm_sig_ack ack;
 
 	for (i = 1; i <= 16; i++) {			/* a flood of one origin */
 		s = sample(i);
@@ -224,7 +229,7 @@ static void bounded(void)
 	CHECK(ctm_sig_hear(&t, &s, 1, SECOND) == CTM_SIG_FULL);
 	s.wave = 0;
 	ctm_sig_answered(&t, &s, 1, CTM_SIG_GONE, 0, SECOND);	/* no room: not remembered */
-	CHECK(ctm_sig_recall(&t, &s.id, &error) == CTM_SIG_OPEN);
+	CHECK(ctm_sig_recall(&t, &s.id, &ack) == CTM_SIG_OPEN);
 	s = sample(1000);
 	s.wave = 1;
 	CHECK(ctm_sig_hear(&t, &s, 1, SECOND + 10 * SECOND + CTM_SIG_SLACK) == CTM_SIG_FIRST);
@@ -236,7 +241,7 @@ static void answers(void)
 	struct ctm_sig_relay t = { slot, 4 };
 	struct ctm_sig s;
 	unsigned int i, known = 0;
-	u32 error;
+	struct ctm_sig_ack ack;
 
 	for (i = 1; i <= 10; i++) {			/* the latest are remembered */
 		s = sample(i);
@@ -244,8 +249,9 @@ static void answers(void)
 	}
 	for (i = 1; i <= 10; i++) {
 		s = sample(i);
-		known += ctm_sig_recall(&t, &s.id, &error) == CTM_SIG_FAILED && error == 16;
-		CHECK(i < 7 || ctm_sig_recall(&t, &s.id, &error) == CTM_SIG_FAILED);
+		known += ctm_sig_recall(&t, &s.id, &ack) == CTM_SIG_FAILED && ack.error == 16 &&
+			 !ack.hops;
+		CHECK(i < 7 || ctm_sig_recall(&t, &s.id, &ack) == CTM_SIG_FAILED);
 	}
 	CHECK(known == 4);
 	s.wave = 1;
