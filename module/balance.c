@@ -179,7 +179,7 @@ static bool is_busy(struct ctm_process *p)
 	return busy;
 }
 
-static void fill_process(struct ctm_process *p, bool cluster, struct ctm_po_process *out)
+static void fill_process(struct ctm_process *p, struct ctm_po_process *out)
 {
 	u64 cpu_ns, rss;
 	bool here = ctm_process_usage(p, &cpu_ns, &rss);
@@ -191,12 +191,12 @@ static void fill_process(struct ctm_process *p, bool cluster, struct ctm_po_proc
 		.used_ms = min_t(u64, div_u64(cpu_ns, NSEC_PER_MSEC), U32_MAX),
 		.here_ms = min_t(u64, div_u64(ktime_get_ns() - p->here_since, NSEC_PER_MSEC), U32_MAX),
 		.pinned = READ_ONCE(p->flags) & CTM_ADOPT_PIN,
-		.busy = !here || is_busy(p) || (cluster && !READ_ONCE(p->ttl)),
+		.busy = !here || is_busy(p),
 		.cooling = &p->cooling,
 	};
 }
 
-static int view_processes(struct view *v, bool cluster)
+static int view_processes(struct view *v)
 {
 	unsigned int i;
 
@@ -207,7 +207,7 @@ static int view_processes(struct view *v, bool cluster)
 		return -ENOMEM;
 	ctm_process_each_here(add_process, v);
 	for (i = 0; i < v->nprocs; i++)
-		fill_process(v->owners[i], cluster, &v->procs[i]);
+		fill_process(v->owners[i], &v->procs[i]);
 	return 0;
 }
 
@@ -220,7 +220,7 @@ static void choose(const struct ctm_po_load *self)
 	struct view v = {};
 
 	lockdep_assert_held(&balance_mutex);
-	if (view_peers(&v) || view_processes(&v, !draining))
+	if (view_peers(&v) || view_processes(&v))
 		goto out;
 	if (ctm_po_choose(&policy, ktime_get_ns(), self, v.peers, v.npeers, v.procs, v.nprocs, &m)) {
 		leaving = v.owners[m.process];
@@ -282,7 +282,7 @@ static u32 choose_any(struct ctm_process *p)
 	u32 id = 0;
 	int i;
 
-	fill_process(p, false, &proc);
+	fill_process(p, &proc);
 	mutex_lock(&balance_mutex);
 	if (!view_peers(&v)) {
 		i = ctm_po_best(&policy, ktime_get_ns(), v.peers, v.npeers, &proc);

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "compat/compat.h"
+#include "reaper.h"
 #include "resource/resource.h"
 #include "signals.h"
 
@@ -65,6 +66,14 @@ void ctm_note(struct ctm_explain_ctx *x, const char *kind, const char *fmt, ...)
 	va_end(args);
 }
 
+static void explain_budget(struct ctm_explain_ctx *x)
+{
+	u64 hits = x->frozen ? 0 : ctm_reaper_budget_hits(x->p);
+
+	if (hits)
+		ctm_note(x, "note", "its budget of processes is used up: %llu forks failed (EAGAIN)", hits);
+}
+
 int ctm_explain_process(struct ctm_explain_ctx *x)
 {
 	if (x->leader->flags & PF_EXITING || x->leader->exit_state) {
@@ -77,6 +86,7 @@ int ctm_explain_process(struct ctm_explain_ctx *x)
 	ctm_explain_timers(x);
 	ctm_explain_mm(x);
 	ctm_explain_files(x);
+	explain_budget(x);
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 #include "keeper.h"
 #include "land.h"
 #include "property.h"
+#include "reaper.h"
 #include "rfile.h"
 #include "signals.h"
 #include "term.h"
@@ -105,6 +106,11 @@ static int call_explain(struct ctm_file *cf, void *arg)
 static int call_set(struct ctm_file *cf, void *arg)
 {
 	return ctm_property_set(arg);
+}
+
+static int call_worked(struct ctm_file *cf, void *arg)
+{
+	return ctm_worked(arg);
 }
 
 static int call_adopt(struct ctm_file *cf, void *arg)
@@ -246,6 +252,7 @@ static const struct call calls[] = {
 	CALL(CTM_IOC_DESTROY,	ctm_target,	gpid,		call_destroy),
 	CALL(CTM_IOC_SUSPEND,	ctm_target,	gpid,		call_suspend),
 	CALL(CTM_IOC_RESUME,	ctm_target,	gpid,		call_resume),
+	CALL(CTM_IOC_WORKED,	ctm_worked,	flags,		call_worked),
 	CALL(CTM_IOC_EXPLAIN,	ctm_explain,	rss_bytes,	call_explain),
 	CALL(CTM_IOC_SET,	ctm_set,	value,		call_set),
 	CALL(CTM_IOC_ADOPT,	ctm_adopt,	gpid,		call_adopt),
@@ -267,6 +274,7 @@ union arg {
 	struct ctm_target target;
 	struct ctm_explain explain;
 	struct ctm_set set;
+	struct ctm_worked worked;
 	struct ctm_adopt adopt;
 	struct ctm_land land;
 	struct ctm_record record;
@@ -296,6 +304,8 @@ static const struct call *find_call(unsigned int nr)
 static bool flags_known(const struct call *c, __u32 flags)
 {
 	switch (c->nr) {
+	case CTM_IOC_MIGRATE:
+		return !(flags & ~CTM_MIGRATE_CLUSTER);
 	case CTM_IOC_WAIT:
 		return !(flags & ~CTM_WAIT_NOHANG);
 	case CTM_IOC_SIGNAL:

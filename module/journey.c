@@ -26,6 +26,7 @@
 #include "journey.h"
 #include "keeper.h"
 #include "netlink.h"
+#include "reaper.h"
 #include "rfile.h"
 #include "signals.h"
 #include "term.h"
@@ -52,7 +53,7 @@ struct journey {
 	struct ctm_peer_info target;
 	bool self;
 	bool late;			/* announce when frozen: its layout changes too often */
-	bool cluster;			/* struct ctm_departure */
+	bool cluster;			/* the cluster decided it: it takes one of the TTL */
 	bool refused;			/* by the destination */
 	void (*ended)(struct ctm_process *p, int err, bool refused, const char *why);
 	struct ctm_todo todo;		/* its lock covers m, committed, commit_len */
@@ -280,18 +281,10 @@ static int collect_idents(struct journey *j)
 	return j->cap.ident_bits ? 0 : -ENOMEM;
 }
 
-/*
- * A hop that the cluster decided takes one of the TTL, an operator's none.  What becomes
- * of a process that has none left is not decided here: ctm_depart() leaves it alone.
- */
-static u32 ttl_after(const struct journey *j)
-{
-	return j->p->ttl - (j->cluster && j->p->ttl);
-}
-
 static void fill_offer(struct journey *j, struct ctm_ho_offer *o)
 {
 	struct ctm_process *p = j->p;
+	struct ctm_life life;
 	struct ctm_info info;
 
 	ctm_process_info(p, &info);
@@ -303,7 +296,11 @@ static void fill_offer(struct journey *j, struct ctm_ho_offer *o)
 	o->gid = cpu_to_le32(from_kgid(&init_user_ns, task_cred_xxx(j->leader, gid)));
 	o->threads = cpu_to_le32(get_nr_threads(j->leader));
 	o->hops = cpu_to_le32(p->hops);
-	o->ttl = cpu_to_le32(ttl_after(j));
+	ctm_reaper_look(p, &life);
+	o->ttl = cpu_to_le32(life.ttl);
+	o->ttl_max = cpu_to_le32(life.ttl_max);
+	o->lease_ms = cpu_to_le32(div_u64(life.lease, NSEC_PER_MSEC));
+	o->lease_used_ms = cpu_to_le32(div_u64(life.used, NSEC_PER_MSEC));
 	o->rss = cpu_to_le64(info.rss);
 	o->cpu_ns = cpu_to_le64(info.cpu_ns);
 	o->nidents = cpu_to_le32(j->cap.nidents);
@@ -1065,10 +1062,16 @@ static int try_migrate(struct ctm_process *p, const char *node, const struct ctm
 		return PTR_ERR(j);
 	j->self = self;
 	j->late = late;
+	j->cluster = out->flags & CTM_MIGRATE_CLUSTER;
 	j->cap.self = self;
 	err = choose_target(p, node, &j->target, out->reason);
 	if (err)
 		goto out_put;
+	err = j->cluster ? ctm_reaper_hop(p) : 0;
+	if (err) {
+		strscpy(out->reason, "its time to live is over: it is destroyed", sizeof(out->reason));
+		goto out_put;
+	}
 	err = enter(j);
 	if (err) {
 		strscpy(out->reason, err == -EBUSY ? "another journey of it is under way" :
@@ -1135,8 +1138,9 @@ int ctm_depart(struct ctm_process *p, const struct ctm_departure *d)
 	struct journey *j;
 	int err;
 
-	if (d->cluster && !READ_ONCE(p->ttl))
-		return -EXDEV;
+	err = d->cluster ? ctm_reaper_hop(p) : 0;
+	if (err)
+		return err;
 	j = journey_new(p, &by);
 	if (IS_ERR(j))
 		return PTR_ERR(j);
@@ -1163,6 +1167,8 @@ void ctm_journey_chooser(u32 (*fn)(struct ctm_process *p))
 struct migrate_call {
 	struct ctm_route route;
 	char node[CTM_NAME_MAX];
+	__u32 flags;
+	__u32 pad;
 };
 
 static int serve_migrate(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
@@ -1176,10 +1182,13 @@ static int serve_migrate(u32 from, const void *req, size_t len, void *resp, size
 		return -EBADMSG;
 	memcpy(&c, req, sizeof(c));
 	c.node[CTM_NAME_MAX - 1] = 0;
+	if (c.flags & ~CTM_MIGRATE_CLUSTER)
+		return -EBADMSG;
 	err = ctm_route_pass(CTM_CALL_MIGRATE, req, len, resp, resp_len, &p, MIGRATE_CALL_MS);
 	if (err != 1)
 		return err;
 	memset(out, 0, sizeof(*out));
+	out->flags = c.flags;
 	*resp_len = sizeof(*out);
 	err = migrate_here(p, c.node, &c.route.by, false, out);
 	ctm_process_put(p);
@@ -1202,12 +1211,14 @@ static int migrate_self(struct ctm_migrate *arg)
 
 int ctm_migrate(struct ctm_migrate *arg)
 {
-	struct migrate_call c = { .route.gpid = arg->gpid };
+	struct migrate_call c = { .route.gpid = arg->gpid, .flags = arg->flags };
 	struct ctm_migrate *out;
 	size_t len = sizeof(*out);
 	int err;
 
 	arg->node[CTM_NAME_MAX - 1] = 0;
+	if (arg->flags && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	if (!arg->gpid)
 		return migrate_self(arg);
 	out = kzalloc(sizeof(*out), GFP_KERNEL_ACCOUNT);

@@ -25,7 +25,11 @@ struct ctm_departure {
 	bool cluster;
 	void (*ended)(struct ctm_process *p, int err, bool refused, const char *why);
 };
-/** ctm_depart() - begin one, of a process that runs here.  Return: 0, or -errno and nothing was begun */
+/**
+ * ctm_depart() - begin one, of a process that runs here
+ * Return: 0, or -errno and nothing was begun; -ETIME: a hop of the cluster, and it has
+ * no time to live left: it is destroyed instead
+ */
 int ctm_depart(struct ctm_process *p, const struct ctm_departure *d);
 
 /**

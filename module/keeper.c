@@ -17,6 +17,7 @@
 #include "keeper.h"
 #include "net/transport.h"
 #include "netlink.h"
+#include "reaper.h"
 #include "rfile.h"
 #include "term.h"
 
@@ -101,8 +102,6 @@ struct ctm_keeper *ctm_adopt(struct ctm_adopt *arg)
 	if (err)
 		goto err_leader;
 	p->flags = arg->flags;
-	if (arg->ttl)
-		p->ttl = arg->ttl;
 	err = arg->flags & CTM_ADOPT_TTY ? ctm_term_create(p) : 0;
 	if (err)
 		goto err_process;
@@ -111,6 +110,7 @@ struct ctm_keeper *ctm_adopt(struct ctm_adopt *arg)
 	if (!k)
 		goto err_process;
 	ctm_process_host(p, leader, &capsule, k);
+	ctm_reaper_adopted(p, arg->ttl, arg->lease_ms);
 	arg->gpid = p->gpid;
 	ctm_process_put(p);
 	put_pid(leader);

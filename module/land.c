@@ -27,6 +27,7 @@
 #include "handoff_io.h"
 #include "land.h"
 #include "netlink.h"
+#include "reaper.h"
 #include "rfile.h"
 #include "signals.h"
 #include "term.h"
@@ -803,6 +804,10 @@ static int judge(const struct ctm_ho_offer *o, const struct ctm_peer_info *from,
 			 ctm_node_name());
 		return -EXDEV;
 	}
+	if (le32_to_cpu(o->flags) & CTM_HO_OFFER_CLUSTER && !o->ttl) {
+		snprintf(why, CTM_REASON_MAX, "%s: its time to live is over", ctm_node_name());
+		return -ETIME;
+	}
 	ctm_ho_abi_get(&abi, &o->abi);
 	if (ctm_abi_compatible(&abi, ctm_abi_self(), why))
 		return -EXDEV;
@@ -973,6 +978,21 @@ static void leave_gate(struct ctm_landing *l, bool here)
 	l->admitted = false;
 }
 
+/* a hop that the cluster decided takes one of the TTL */
+static void take_life(struct ctm_landing *l)
+{
+	const struct ctm_ho_offer *o = &l->offer;
+	u32 ttl = le32_to_cpu(o->ttl);
+
+	if (ttl && le32_to_cpu(o->flags) & CTM_HO_OFFER_CLUSTER)
+		ttl--;
+	spin_lock(&l->p->lock);
+	ctm_life_land(&l->p->life, ttl, le32_to_cpu(o->ttl_max),
+		      (u64)le32_to_cpu(o->lease_ms) * NSEC_PER_MSEC,
+		      (u64)le32_to_cpu(o->lease_used_ms) * NSEC_PER_MSEC);
+	spin_unlock(&l->p->lock);
+}
+
 /* COMMIT: from here on it runs here */
 static void do_release(struct ctm_landing *l)
 {
@@ -990,7 +1010,7 @@ static void do_release(struct ctm_landing *l)
 	ctm_signals_load(p, ctm_ho_commit_applied(l->commit), le32_to_cpu(l->commit->napplied));
 	p->cpu_before_ns = le64_to_cpu(l->commit->cpu_ns);
 	p->hops = le32_to_cpu(l->offer.hops) + 1;
-	p->ttl = le32_to_cpu(l->offer.ttl);
+	take_life(l);
 	p->attempt = 0;
 	p->arriving = true;
 	p->leaving_to = 0;
@@ -1001,6 +1021,7 @@ static void do_release(struct ctm_landing *l)
 	if (p->term)
 		ctm_term_set_pos(p, &pos);
 	ctm_process_host(p, l->leader, &l->capsule, k);
+	ctm_reaper_landed(p);
 	ctm_rfiles_here(p);
 	take_pending(l);
 

@@ -21,6 +21,7 @@
 #include "node.h"
 #include "process.h"
 #include "property.h"
+#include "reaper.h"
 #include "rfile.h"
 #include "signals.h"
 #include "term.h"
@@ -42,6 +43,7 @@ static const struct part parts[] = {
 	{ "process",	ctm_process_init,	ctm_process_exit },
 	{ "load",	ctm_load_init,		ctm_load_exit },
 	{ "tick",	ctm_tick_init,		ctm_tick_exit },
+	{ "reaper",	ctm_reaper_init,	ctm_reaper_exit },
 	{ "signals",	ctm_signals_init,	ctm_signals_exit },
 	{ "rfile",	ctm_rfile_init,		ctm_rfile_exit },
 	{ "term",	ctm_term_init,		ctm_term_exit },

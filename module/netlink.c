@@ -650,7 +650,9 @@ static int put_process(struct sk_buff *skb, const struct dump *d)
 	    nla_put_string(skb, CTM_PROCESS_A_COMM, i->comm) ||
 	    nla_put_string(skb, CTM_PROCESS_A_HOME_NAME, i->home_name) ||
 	    nla_put_string(skb, CTM_PROCESS_A_HOST_NAME, i->host_name) ||
-	    nla_put_u64_64bit(skb, CTM_PROCESS_A_FAMILY, i->family, CTM_PROCESS_A_PAD))
+	    nla_put_u64_64bit(skb, CTM_PROCESS_A_FAMILY, i->family, CTM_PROCESS_A_PAD) ||
+	    nla_put_u32(skb, CTM_PROCESS_A_END, i->end) ||
+	    nla_put_u32(skb, CTM_PROCESS_A_LEASE_MS, i->lease_ms))
 		return -EMSGSIZE;
 	return 0;
 }

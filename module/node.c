@@ -48,6 +48,7 @@ static const char * const counter_names[CTM_CNT_MAX] = {
 	[CTM_CNT_VALVE_FAILED]		= "valve_failed",
 	[CTM_CNT_DRAIN_MOVED]		= "drain_moved",
 	[CTM_CNT_NOT_ADMITTED]		= "not_admitted",
+	[CTM_CNT_REAPED]		= "reaped",
 	[CTM_CNT_SIGNALS_RELAYED]	= "signals_relayed",
 	[CTM_CNT_SIGNALS_DROPPED]	= "signals_dropped",
 };

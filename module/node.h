@@ -89,6 +89,7 @@ enum ctm_counter {
 	CTM_CNT_VALVE_FAILED,	/* ... or it failed (a drain's, too) */
 	CTM_CNT_DRAIN_MOVED,
 	CTM_CNT_NOT_ADMITTED,	/* others' valves: we said no */
+	CTM_CNT_REAPED,		/* destroyed here: time to live or lease over */
 	CTM_CNT_SIGNALS_RELAYED,	/* rounds in which a rumour was passed on */
 	CTM_CNT_SIGNALS_DROPPED,	/* rumours for which there was no room */
 	CTM_CNT_MAX

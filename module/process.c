@@ -128,7 +128,7 @@ static struct ctm_process *alloc_process(u64 gpid)
 	p->gpid = gpid;
 	p->family = gpid;
 	p->host = ctm_node_id();
-	p->ttl = 32;
+	ctm_life_start(&p->life, 0, 0);
 	p->state = CTM_STATE_RUNNING;
 	spin_lock_init(&p->lock);
 	mutex_init(&p->journey);
@@ -136,6 +136,7 @@ static struct ctm_process *alloc_process(u64 gpid)
 	init_waitqueue_head(&p->wait);
 	INIT_LIST_HEAD(&p->all);
 	INIT_DELAYED_WORK(&p->report, report_work);
+	INIT_WORK(&p->reap, ctm_reaper_work);
 	return p;
 }
 
@@ -209,7 +210,11 @@ int ctm_capsule_open(int cgroup_fd, struct ctm_capsule *c)
 	if (IS_ERR(c->freeze)) {
 		err = PTR_ERR(c->freeze);
 		cgroup_put(c->cgrp);
+		goto out;
 	}
+	c->budget = file_open_root(&dir->f_path, "pids.events", O_RDONLY, 0);
+	if (IS_ERR(c->budget))
+		c->budget = NULL;
 out:
 	fput(dir);
 	return err;
@@ -221,8 +226,11 @@ void ctm_capsule_close(struct ctm_capsule *c)
 		return;
 	cgroup_put(c->cgrp);
 	fput(c->freeze);
+	if (c->budget)
+		fput(c->budget);
 	c->cgrp = NULL;
 	c->freeze = NULL;
+	c->budget = NULL;
 }
 
 void ctm_process_host(struct ctm_process *p, struct pid *leader, struct ctm_capsule *c,
@@ -232,8 +240,11 @@ void ctm_process_host(struct ctm_process *p, struct pid *leader, struct ctm_caps
 	p->leader = get_pid(leader);
 	p->cgrp = c->cgrp;
 	p->freeze_file = c->freeze;
+	p->budget_file = c->budget;
+	p->budget_hits = 0;
 	c->cgrp = NULL;
 	c->freeze = NULL;
+	c->budget = NULL;
 	p->freezers = 0;
 	p->keeper = keeper;
 	p->committed = false;
@@ -256,7 +267,7 @@ void ctm_process_unhost(struct ctm_process *p)
 {
 	struct pid *leader;
 	struct cgroup *cgrp;
-	struct file *freeze;
+	struct file *freeze, *budget;
 	bool was;
 
 	lockdep_assert_held(&p->journey);
@@ -269,6 +280,7 @@ void ctm_process_unhost(struct ctm_process *p)
 	leader = p->leader;
 	cgrp = p->cgrp;
 	freeze = p->freeze_file;
+	budget = p->budget_file;
 	WRITE_ONCE(p->here, false);
 	p->leader = NULL;
 	if (was) {
@@ -281,6 +293,7 @@ void ctm_process_unhost(struct ctm_process *p)
 	}
 	WRITE_ONCE(p->cgrp, NULL);
 	p->freeze_file = NULL;
+	p->budget_file = NULL;
 	p->keeper = NULL;
 	spin_unlock(&p->lock);
 	mutex_unlock(&registry_lock);
@@ -291,6 +304,8 @@ void ctm_process_unhost(struct ctm_process *p)
 	put_pid(leader);
 	cgroup_put(cgrp);
 	fput(freeze);
+	if (budget)
+		fput(budget);
 }
 
 struct task_struct *ctm_process_leader(struct ctm_process *p)
@@ -420,6 +435,8 @@ void ctm_process_ended(struct ctm_process *p, int status, enum ctm_end end, u64 
 		mutex_unlock(&p->journey);
 		return;
 	}
+	if (p->end_why && end != CTM_END_EXIT)
+		r.end = p->end_why;
 	ctm_process_unhost(p);
 	mutex_unlock(&p->journey);
 
@@ -551,7 +568,9 @@ void ctm_process_info(struct ctm_process *p, struct ctm_info *out)
 	out->uid = p->uid;
 	out->epoch = p->epoch;
 	out->hops = p->hops;
-	out->ttl = p->ttl;
+	out->ttl = ctm_life_ttl(&p->life, p->here ? atomic64_read(&p->charged_ns) : 0);
+	out->lease_ms = div_u64(p->life.lease, NSEC_PER_MSEC);
+	out->end = p->ended ? p->exit.end : 0;
 	if (p->ended)
 		out->cpu_ns = p->exit.cpu_ns;
 	memcpy(out->comm, p->comm, sizeof(out->comm));

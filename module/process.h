@@ -21,6 +21,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include "core/policy.h"
+#include "core/ttl.h"
 
 struct cgroup;
 struct ctm_keeper;	/* keeper.c */
@@ -47,7 +48,7 @@ struct ctm_process {
 	u64 host_boot;			/* its boot id then, 0: this one */
 	u32 epoch;
 	u32 hops;
-	u32 ttl;
+	struct ctm_life life;		/* reaper.c */
 	u32 flags;			/* CTM_ADOPT_* */
 	enum ctm_state state;
 	u32 uid;
@@ -74,6 +75,13 @@ struct ctm_process {
 	u32 attempt;			/* handoffs tried in this epoch */
 	struct journey *under_way;	/* journey.c: the handoff away; it holds itself */
 	bool exit_told;			/* the keeper told EXITED */
+	u64 lease_due;			/* reaper.c: of charged_ns; without lock */
+	unsigned long reaping;		/* CTM_REAPING: @reap is queued or runs, and has a reference */
+	struct work_struct reap;
+	enum ctm_end end_wanted;	/* without lock: for @reap */
+	enum ctm_end end_why;		/* it was killed by us, for this; 0: it was not */
+	struct file *budget_file;	/* pids.events, or NULL; constant while here */
+	u64 budget_hits;		/* forks that failed for it, as far as was seen here */
 	struct mutex signal_lock;	/* signals.c: covers the next two */
 	struct ctm_sig_applied *applied;
 	bool signals_closed;		/* the COMMIT has what was applied: no more to this copy */
@@ -89,6 +97,9 @@ struct ctm_process {
 	struct ctm_rfiles *rfiles;
 	struct ctm_term *term;
 };
+
+#define CTM_REAPING	0
+void ctm_reaper_work(struct work_struct *work);		/* reaper.c: @reap */
 
 /**
  * struct ctm_caller - on whose behalf something is done to a process
@@ -130,10 +141,12 @@ void ctm_process_forget(struct ctm_process *p);
  * struct ctm_capsule - what freezing and finding the tasks of a capsule needs
  * @cgrp:   its cgroup (not the keeper's)
  * @freeze: cgroup.freeze of it, open for writing
+ * @budget: pids.events of it, or NULL: without the pids controller there is no budget
  */
 struct ctm_capsule {
 	struct cgroup *cgrp;
 	struct file *freeze;
+	struct file *budget;
 };
 /** ctm_capsule_open() - from a directory descriptor of current.  0 or -errno */
 int ctm_capsule_open(int cgroup_fd, struct ctm_capsule *c);

@@ -8,6 +8,7 @@
 
 #include "courier.h"
 #include "property.h"
+#include "reaper.h"
 
 struct set_call {
 	struct ctm_route route;
@@ -39,9 +40,15 @@ static int set_ttl(struct ctm_process *p, u64 ttl, char *why)
 {
 	if (!ttl || ttl > CTM_TTL_MAX)
 		return out_of_range(why, "ttl: 1 to 1000000");
-	spin_lock(&p->lock);
-	p->ttl = ttl;
-	spin_unlock(&p->lock);
+	ctm_reaper_set_ttl(p, ttl);
+	return 0;
+}
+
+static int set_lease(struct ctm_process *p, u64 ms, char *why)
+{
+	if (ms > U32_MAX)
+		return out_of_range(why, "lease: up to 4294967295 ms, or 0 for none");
+	ctm_reaper_set_lease(p, ms);
 	return 0;
 }
 
@@ -54,6 +61,8 @@ static int set_here(struct ctm_process *p, u32 property, u64 value, char *why)
 		return set_pin(p, value, why);
 	case CTM_SET_TTL:
 		return set_ttl(p, value, why);
+	case CTM_SET_LEASE:
+		return set_lease(p, value, why);
 	}
 	return out_of_range(why, "no such property");
 }

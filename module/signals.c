@@ -350,6 +350,9 @@ static int destroy(struct ctm_process *p)
 
 	if (!leader)
 		return -ESRCH;
+	spin_lock(&p->lock);
+	p->end_why = CTM_END_DESTROYED;
+	spin_unlock(&p->lock);
 	err = send(leader, SIGKILL, 0);
 	put_task_struct(leader);
 	return err;

@@ -964,6 +964,8 @@ static int check_offer(const struct ctm_ho_offer *o, u32 len, const char **why)
 		return bad(why, "offer: number of threads");
 	if (le64_to_cpu(o->mono_ns) >= CLOCK_LIMIT || le64_to_cpu(o->boot_ns) >= CLOCK_LIMIT)
 		return bad(why, "offer: clock out of range");
+	if (!o->ttl_max || o->pad)
+		return bad(why, "offer: time to live");
 	if (o->comm[CTM_COMM_MAX - 1])
 		return bad(why, "offer: comm without end");
 	for (i = 1; i < CTM_COMM_MAX; i++)

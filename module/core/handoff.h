@@ -507,7 +507,9 @@ struct ctm_ho_abi {
  * @abi:    of the source
  * @flags:  CTM_ADOPT_*, CTM_HO_OFFER_*
  * @uid, @gid: real ids of the leader
- * @threads, @hops, @ttl:
+ * @threads, @hops:
+ * @ttl, @ttl_max: hops left before this one; what useful work gives back
+ * @lease_ms, @lease_used_ms: CPU time without useful work; 0: no lease
  * @rss:    bytes to be sent, estimate
  * @mono_ns, @boot_ns: the process's clocks when this was sent (first sample of
  *          ctm_ho_clock_offset())
@@ -530,9 +532,13 @@ struct ctm_ho_offer {
 	__le32 nidents;
 	__le32 ident_bytes;
 	__u8 comm[CTM_COMM_MAX];
+	__le32 ttl_max;
+	__le32 lease_ms;
+	__le32 lease_used_ms;
+	__le32 pad;
 	__u8 idents[];
 };
-static_assert(sizeof(struct ctm_ho_offer) == 152, "wire");
+static_assert(sizeof(struct ctm_ho_offer) == 168, "wire");
 
 /**
  * struct ctm_ho_accept - yes

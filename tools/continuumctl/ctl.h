@@ -66,6 +66,9 @@ const char *netlink_text_of(const struct netlink *nl, int error);
 /** parse_gpid() - or a line.  Return: DONE or an exit status */
 int parse_gpid(const char *text, uint64_t *gpid);
 
+/** parse_time() - "500ms", "10s", "5m", "1h", "10" for seconds; pure.  Return: 0 or -EINVAL */
+int parse_time(const char *text, uint32_t *ms);	/* run.c */
+
 /* commands, by file */
 int command_up(int argc, char **argv);			/* up.c */
 int command_down(int argc, char **argv);

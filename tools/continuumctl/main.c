@@ -34,7 +34,7 @@ static const struct command commands[] = {
 	  "\n"
 	  "Names descriptors that stay behind here, says where the processes went, and\n"
 	  "fails with a list when some are left.\n", command_drain },
-	{ "set", "KEY VALUE... | GPID pin|ttl VALUE", "change settings of this node until the next up, or of a process",
+	{ "set", "KEY VALUE... | GPID pin|ttl|lease VALUE", "change settings of this node until the next up, or of a process",
 	  "  accept on|off      may processes land here\n"
 	  "  allow_root on|off  may processes of root land here\n"
 	  "  encrypt on|off     must be the same in the whole cluster\n"
@@ -45,7 +45,8 @@ static const struct command commands[] = {
 	  "  watchdog_contention on|off   ... more tasks are runnable than it has CPUs\n"
 	  "\n"
 	  "  GPID pin on|off    the cluster does not move it by itself\n"
-	  "  GPID ttl N         hops without useful work\n", command_set },
+	  "  GPID ttl N         hops without useful work\n"
+	  "  GPID lease T|off   CPU time without useful work\n", command_set },
 	{ "get", "[-j] [KEY]", "show the settings of this node", NULL, command_get },
 	{ "genkey", "", "print a new cluster key", NULL, command_genkey },
 	{ "status", "[-j]", "this node", NULL, command_status },
@@ -64,7 +65,9 @@ static const struct command commands[] = {
 	  "\n"
 	  "The exit status is the command's, 128+N for signal N, 125 when Continuum\n"
 	  "failed, 126 and 127 when the command could not be executed or found.\n", command_run },
-	{ "migrate", "[-j] GPID [NODE|any|home]", "move a process",
+	{ "migrate", "[-j] [--cluster] GPID [NODE|any|home]", "move a process",
+	  "  --cluster   count it as a hop that the cluster decided: for schedulers (root)\n"
+	  "\n"
 	  "Prints GPID NODE downtime_us=N total_us=N bytes=N when it runs at its new host.\n",
 	  command_migrate },
 	{ "kill", "[-s SIG] [-u USER] [--family GPID] [--all] [GPID...]",

@@ -131,6 +131,37 @@ const char *process_state_text(uint32_t state)
 	return pick(texts, sizeof(texts) / sizeof(texts[0]), state);
 }
 
+const char *end_text(uint32_t end)
+{
+	static const char *const texts[] = {
+		[0] = "",
+		[CTM_END_EXIT] = "exit",
+		[CTM_END_SIGNAL] = "signal",
+		[CTM_END_HOST_LOST] = "host lost",
+		[CTM_END_TTL] = "ttl",
+		[CTM_END_LEASE] = "lease",
+		[CTM_END_DESTROYED] = "destroyed",
+	};
+
+	return pick(texts, sizeof(texts) / sizeof(texts[0]), end);
+}
+
+const char *end_cause(uint32_t end)
+{
+	switch (end) {
+	case CTM_END_HOST_LOST:
+		return "host lost";
+	case CTM_END_TTL:
+		return "destroyed: its time to live was over (ttl)";
+	case CTM_END_LEASE:
+		return "destroyed: its lease was over (lease)";
+	case CTM_END_DESTROYED:
+		return "destroyed";
+	default:
+		return NULL;
+	}
+}
+
 const char *peer_state_text(uint32_t state)
 {
 	static const char *const texts[] = {

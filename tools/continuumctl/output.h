@@ -31,6 +31,9 @@ const char *cpu_text(uint64_t ns, char text[16]);		/* 0.12s, 3:04, 2:03:04 */
 const char *age_text(uint32_t ms, char text[16]);
 
 const char *process_state_text(uint32_t state);
+/** end_text() - of an exit record, in a word; "" for 0.  end_cause(): for people, NULL when the status says it all */
+const char *end_text(uint32_t end);
+const char *end_cause(uint32_t end);
 const char *peer_state_text(uint32_t state);
 
 /** gpid_text() - by the name of its home in @info, without asking */

@@ -98,21 +98,34 @@ static bool is_unknown(const char *node)
 
 int command_migrate(int argc, char **argv)
 {
+	static const struct option longs[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "cluster", no_argument, NULL, 'c' },
+		{ 0 }
+	};
 	struct ctm_migrate m;
 	bool json = false;
+	uint32_t flags = 0;
 	uint64_t gpid;
 	int device;
-	int status = parse_json_option(argc, argv, "j", &json);
+	int status = DONE;
 	const char *node;
+	int option;
 	int error;
 
+	while ((option = next_option(argc, argv, "j", longs)) > 0) {
+		json |= option == 'j';
+		flags |= option == 'c' ? CTM_MIGRATE_CLUSTER : 0;
+	}
+	if (option < 0)
+		status = USAGE;
 	if (!status)
 		status = parse_one(argc, argv, 1, &gpid, &device);
 	if (status)
 		return status;
 	node = argv[optind + 1] ? argv[optind + 1] : "any";
 	m.reason[0] = '\0';
-	error = continuum_migrate(device, gpid, node, &m);
+	error = continuum_migrate_as(device, gpid, node, flags, &m);
 	close(device);
 	if (error == -EHOSTUNREACH && is_unknown(node))
 		return fail(-ENOENT, "no node \"%s\" in the cluster (continuumctl peers)", node);
@@ -206,20 +219,6 @@ int command_resume(int argc, char **argv)
 
 /* ---- wait ---- */
 
-static const char *end_text(uint32_t end)
-{
-	static const char *const texts[] = {
-		[CTM_END_EXIT] = "exit",
-		[CTM_END_SIGNAL] = "signal",
-		[CTM_END_HOST_LOST] = "host lost",
-		[CTM_END_TTL] = "ttl",
-		[CTM_END_LEASE] = "lease",
-		[CTM_END_DESTROYED] = "destroyed",
-	};
-
-	return end < sizeof(texts) / sizeof(texts[0]) && texts[end] ? texts[end] : "unknown";
-}
-
 static void print_record(const struct ctm_wait *record, const char *gpid)
 {
 	struct json_object *object = json_object_new_object();
@@ -255,10 +254,10 @@ int command_wait(int argc, char **argv)
 	}
 	if (json)
 		print_record(&record, argv[optind]);
-	if (record.end == CTM_END_HOST_LOST) {
-		fail(0, "%s: host lost", argv[optind]);
+	if (end_cause(record.end))
+		fail(0, "%s: %s", argv[optind], end_cause(record.end));
+	if (record.end == CTM_END_HOST_LOST)
 		return RUN_FAILED;
-	}
 	return deputy_status(record.status);
 }
 

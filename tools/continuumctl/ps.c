@@ -25,6 +25,10 @@ static struct json_object *to_json(const struct ctm_info *p)
 	json_add_number(object, "epoch", p->epoch);
 	json_add_number(object, "hops", p->hops);
 	json_add_number(object, "ttl", p->ttl);
+	json_add_number(object, "lease_ms", p->lease_ms);
+	json_add_text(object, "end", end_text(p->end));
+	json_add_text(object, "family", p->family == p->gpid ? gpid_text(p, text) :
+		      continuum_gpid_print(p->family, text));
 	json_add_number(object, "cpu_ms", p->cpu_ns / 1000000);
 	json_add_number(object, "rss_kib", p->rss / 1024);
 	return object;
@@ -62,7 +66,10 @@ static void print_text(const struct ctm_info *processes, size_t count)
 	for (const struct ctm_info *p = processes; p < processes + count; p++) {
 		table_add(&table, "%s", gpid_text(p, text));
 		table_add(&table, "%s", user_text(p->uid, text));
-		table_add(&table, "%s", process_state_text(p->state));
+		if (p->end > CTM_END_SIGNAL)
+			table_add(&table, "ended (%s)", end_text(p->end));
+		else
+			table_add(&table, "%s", process_state_text(p->state));
 		table_add(&table, "%s", node_text(p->host_name, p->host, text));
 		table_add(&table, p->pid ? "%u" : "-", p->pid);
 		table_add(&table, "%u", p->hops);

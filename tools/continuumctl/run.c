@@ -39,8 +39,7 @@ static int parse_number(const char *text, uint32_t *number)
 	return 0;
 }
 
-/* "500ms", "10s", "5m", "1h", "10" for seconds */
-static int parse_time(const char *text, uint32_t *ms)
+int parse_time(const char *text, uint32_t *ms)
 {
 	static const struct { const char *unit; double ms; } units[] = {
 		{ "", 1e3 }, { "ms", 1 }, { "s", 1e3 }, { "m", 60e3 }, { "h", 3600e3 },

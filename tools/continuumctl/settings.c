@@ -121,8 +121,15 @@ static int set_process(const char *name, const char *key, const char *text)
 		if (parse_count(text, &value))
 			return usage_error("ttl is a number, not \"%s\"", text);
 		property = CTM_SET_TTL;
+	} else if (!strcmp(key, "lease")) {
+		uint32_t ms = 0;
+
+		if (strcmp(text, "off") && parse_time(text, &ms))
+			return usage_error("lease is off, or a time as 500ms, 10s, 5m or 1h, not \"%s\"", text);
+		property = CTM_SET_LEASE;
+		value = ms;
 	} else {
-		return usage_error("a process has no setting \"%s\": pin, ttl", key);
+		return usage_error("a process has no setting \"%s\": pin, ttl, lease", key);
 	}
 	status = parse_gpid(name, &gpid);
 	if (status)

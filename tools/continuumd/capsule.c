@@ -172,6 +172,39 @@ static void find_leftovers(void)
 	closedir(directory);
 }
 
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int result = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		result = -errno;
+	close(fd);
+	return result;
+}
+
+/* Without the pids controller there is no budget: said once, by capsules_init(). */
+static bool budgets;
+
+/* the pids controller, from the root of the file system down to the capsules */
+static void enable_budgets(void)
+{
+	char path[PATH_ROOM];
+	int result;
+
+	snprintf(path, sizeof(path), "%s/../cgroup.subtree_control", root.path);
+	result = write_text(path, "+pids");
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root.path);
+	if (!result)
+		result = write_text(path, "+pids");
+	budgets = !result;
+	if (result)
+		log_warning("no pids controller (%s): nothing bounds how many processes a family has",
+			    strerror(-result));
+}
+
 int capsules_init(char *error, size_t room)
 {
 	int result = find_mount(root.path, sizeof(root.path));
@@ -185,6 +218,7 @@ int capsules_init(char *error, size_t room)
 		snprintf(error, room, "%s: %s", root.path, strerror(errno));
 		return result;
 	}
+	enable_budgets();
 	find_leftovers();
 	return 0;
 }
@@ -202,7 +236,25 @@ static int make_group(unsigned int number, const char *below)
 	return fd < 0 ? -errno : fd;
 }
 
-int capsule_create(struct capsule *capsule)
+static void set_budget(unsigned int number, unsigned int budget)
+{
+	char path[PATH_ROOM];
+	char text[16];
+	int result;
+
+	if (!budgets)
+		return;
+	capsule_path(number, "/cgroup.subtree_control", path);
+	result = write_text(path, "+pids");
+	capsule_path(number, "/process/pids.max", path);
+	snprintf(text, sizeof(text), "%u", budget);
+	if (!result)
+		result = write_text(path, text);
+	if (result)
+		log_warning("%s: %s", path, strerror(-result));
+}
+
+int capsule_create(struct capsule *capsule, unsigned int budget)
 {
 	char path[PATH_ROOM];
 	int result;
@@ -224,6 +276,7 @@ int capsule_create(struct capsule *capsule)
 		result = capsule->process_fd;
 		goto err_close;
 	}
+	set_budget(capsule->number, budget);
 	return 0;
 
 err_close:

@@ -24,8 +24,8 @@ struct capsule {
  */
 int capsules_init(char *error, size_t room);
 
-/** capsule_create() - Return: 0 or -errno */
-int capsule_create(struct capsule *capsule);
+/** capsule_create() - @budget: processes and threads that it may have.  Return: 0 or -errno */
+int capsule_create(struct capsule *capsule, unsigned int budget);
 
 /** capsule_close() - close the descriptors; the keeper has its own */
 void capsule_close(struct capsule *capsule);

@@ -190,6 +190,16 @@ static const char *set_spare_landers(struct config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_family_budget(struct config *config, const char *value)
+{
+	unsigned long number;
+
+	if (parse_number(value, 4u << 20, &number) || number < 16)
+		return "a number, 16 or more";
+	config->family_budget = (unsigned int)number;
+	return NULL;
+}
+
 static const char *set_path(char *to, const char *value)
 {
 	if (*value != '/')
@@ -227,6 +237,7 @@ static const struct {
 	{ "watchdog_contention", set_watchdog_contention },
 	{ "drain_seconds", set_drain_seconds },
 	{ "spare_landers", set_spare_landers },
+	{ "family_budget", set_family_budget },
 	{ "keeper", set_keeper },
 	{ "log_dir", set_log_dir },
 };
@@ -296,6 +307,7 @@ static int set_defaults(struct config *config, char *error, size_t room)
 	config->watchdog_contention = true;
 	config->drain_seconds = 60;
 	config->spare_landers = 2;
+	config->family_budget = 4096;
 	strcpy(config->cluster, "continuum");
 	strcpy(config->log_dir, LOG_DIR);
 	gethostname(host, sizeof(host) - 1);

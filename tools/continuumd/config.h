@@ -33,6 +33,7 @@ struct config {
 	bool valve, watchdog, watchdog_contention;
 	unsigned int drain_seconds;	/* at a stop; 0: no drain then */
 	unsigned int spare_landers;
+	unsigned int family_budget;	/* processes and threads of a family on this node */
 	unsigned int seed_count;
 	char seeds[CONFIG_SEEDS_MAX][CONFIG_SEED_LENGTH];	/* ADDR[:PORT] */
 	char keeper[PATH_MAX];		/* "": the one that continuumd finds */

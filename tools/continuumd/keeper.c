@@ -128,7 +128,7 @@ static void ready(struct source *source, uint32_t events)
 		keeper->owner->heard(keeper, &message);
 }
 
-static int open_outfit(struct outfit *outfit, int *socket_here)
+static int open_outfit(const struct config *config, struct outfit *outfit, int *socket_here)
 {
 	int pair[2];
 	int result;
@@ -140,7 +140,7 @@ static int open_outfit(struct outfit *outfit, int *socket_here)
 		result = -errno;
 		goto err_device;
 	}
-	result = capsule_create(&outfit->capsule);
+	result = capsule_create(&outfit->capsule, config->family_budget);
 	if (result)
 		goto err_sockets;
 	outfit->socket = pair[1];
@@ -171,7 +171,7 @@ struct keeper *keeper_spawn(const struct config *config, const char *mode,
 
 	if (!keeper)
 		return NULL;
-	result = open_outfit(&outfit, &keeper->source.fd);
+	result = open_outfit(config, &outfit, &keeper->source.fd);
 	if (result)
 		goto err_free;
 	keeper->source.ready = ready;

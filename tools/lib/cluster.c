@@ -148,6 +148,8 @@ static int take_process(const struct nlmsghdr *message, void *data)
 	info->ttl = netlink_u32(a[CTM_PROCESS_A_TTL]);
 	info->cpu_ns = netlink_u64(a[CTM_PROCESS_A_CPU_NS]);
 	info->rss = netlink_u64(a[CTM_PROCESS_A_RSS]);
+	info->end = netlink_u32(a[CTM_PROCESS_A_END]);
+	info->lease_ms = netlink_u32(a[CTM_PROCESS_A_LEASE_MS]);
 	info->family = netlink_u64(a[CTM_PROCESS_A_FAMILY]);
 	netlink_text(a[CTM_PROCESS_A_COMM], info->comm, sizeof(info->comm));
 	netlink_text(a[CTM_PROCESS_A_HOME_NAME], info->home_name, sizeof(info->home_name));

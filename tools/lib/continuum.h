@@ -42,6 +42,13 @@ int continuum_info(int fd, uint64_t gpid, struct ctm_info *info);
  */
 int continuum_migrate(int fd, uint64_t gpid, const char *node, struct ctm_migrate *result);
 
+/** continuum_migrate_as() - with @flags: 0 or CTM_MIGRATE_CLUSTER */
+int continuum_migrate_as(int fd, uint64_t gpid, const char *node, uint32_t flags,
+			 struct ctm_migrate *result);
+
+/** continuum_worked() - the caller does useful work; @ttl, if not NULL: what that gives it */
+int continuum_worked(int fd, uint32_t *ttl);
+
 /** continuum_wait() - wait for the end of a process; @flags: 0 or CTM_WAIT_NOHANG */
 int continuum_wait(int fd, uint64_t gpid, uint32_t flags, struct ctm_wait *result);
 

@@ -54,15 +54,32 @@ int continuum_info(int fd, uint64_t gpid, struct ctm_info *info)
 
 int continuum_migrate(int fd, uint64_t gpid, const char *node, struct ctm_migrate *result)
 {
+	return continuum_migrate_as(fd, gpid, node, 0, result);
+}
+
+int continuum_migrate_as(int fd, uint64_t gpid, const char *node, uint32_t flags,
+			 struct ctm_migrate *result)
+{
 	struct ctm_migrate local;
 	struct ctm_migrate *m = result ? result : &local;
 	int error;
 
 	memset(m, 0, sizeof(*m));
 	m->size = sizeof(*m);
+	m->flags = flags;
 	m->gpid = gpid;
 	error = set_node(m->node, node);
 	return error ? error : call(fd, CTM_IOC_MIGRATE, m);
+}
+
+int continuum_worked(int fd, uint32_t *ttl)
+{
+	struct ctm_worked w = { .size = sizeof(w) };
+	int error = call(fd, CTM_IOC_WORKED, &w);
+
+	if (ttl)
+		*ttl = w.ttl;
+	return error;
 }
 
 int continuum_wait(int fd, uint64_t gpid, uint32_t flags, struct ctm_wait *result)

@@ -30,6 +30,7 @@
  * EXDEV         the target cannot take it: policy, compatibility, room
  * ETIMEDOUT     a deadline passed; the process runs on where it was
  * ECANCELED     the journey was aborted; the process runs on where it was
+ * ETIME         its time to live is over; it is destroyed
  * EINPROGRESS   the outcome is not known yet: the process is in limbo
  *
  * Where a structure has `reason`, the kernel leaves there, on an error, a text
@@ -110,6 +111,8 @@ enum ctm_end {
  * @comm, @home_name, @host_name: NUL terminated
  * @family: GPID of the process from which its family descends by DIST_FORK: its own
  *          when it was started by run
+ * @end:    enum ctm_end, once it has ended, else 0
+ * @lease_ms: CPU time that it may use without useful work, 0: no lease
  *
  * Anyone may call it.  Does not sleep on the network unless the process lives
  * elsewhere (then up to 5 s).  ESRCH: no such process; with gpid 0: the caller
@@ -133,12 +136,15 @@ struct ctm_info {
 	char home_name[CTM_NAME_MAX];
 	char host_name[CTM_NAME_MAX];
 	__u64 family;
+	__u32 end;
+	__u32 lease_ms;
 };
 
 /**
  * struct ctm_migrate - CTM_IOC_MIGRATE: move a process to another node
  * @size:  sizeof(struct ctm_migrate)
- * @flags: must be 0
+ * @flags: 0 or CTM_MIGRATE_CLUSTER (CAP_SYS_ADMIN): count it as a hop that the
+ *         cluster decided, which takes one of the time to live: for schedulers
  * @gpid:  the process, 0 for the caller itself
  * @node:  in: name of the target, "" or "any" for the best peer, "home" for
  *         its home; out: name of the node where it runs now
@@ -152,7 +158,10 @@ struct ctm_info {
  * interrupted call leaves the journey going on.  A process that moves itself
  * (gpid 0, single-threaded) returns 0 at the new host; the out fields are
  * written there only as far as they are known (node).
+ *
+ * ETIME: a hop that the cluster decided, and the time to live is over: it is destroyed.
  */
+#define CTM_MIGRATE_CLUSTER	(1u << 0)
 struct ctm_migrate {
 	__u32 size;
 	__u32 flags;
@@ -271,7 +280,7 @@ struct ctm_explain {
  * enum ctm_property - CTM_IOC_SET
  * @CTM_SET_PIN:   1: the cluster does not move it by itself; 0: it may
  * @CTM_SET_TTL:   time to live, 1 to CTM_TTL_MAX
- * @CTM_SET_LEASE: reserved
+ * @CTM_SET_LEASE: CPU time without useful work, in ms, all of it left; 0: no lease
  */
 enum ctm_property {
 	CTM_SET_PIN	= 1,
@@ -303,6 +312,26 @@ struct ctm_set {
 	char reason[CTM_REASON_MAX];
 };
 
+/**
+ * struct ctm_worked - CTM_IOC_WORKED: the caller, a Continuum process, does useful work
+ * @size:  sizeof(struct ctm_worked)
+ * @flags: must be 0
+ * @ttl:   out: time to live, refilled
+ * @pad:   0
+ *
+ * A process that the cluster moves again and again, or that has a lease, and gets no
+ * useful work done, is destroyed.  Bytes that it writes (to files, terminals, pipes:
+ * whatever write(2) and its kin take) are such work; one that works without writing
+ * may say so with this call.  It gives back all of its time to live and of its lease.
+ * ESRCH: the caller is no Continuum process.
+ */
+struct ctm_worked {
+	__u32 size;
+	__u32 flags;
+	__u32 ttl;
+	__u32 pad;
+};
+
 /* ---- for continuumd, keepers, restorers (CAP_SYS_ADMIN in the initial user namespace) ---- */
 
 /**
@@ -314,8 +343,9 @@ struct ctm_set {
  *         waits before its exec
  * @cgroup_fd: open directory of the capsule's cgroup (v2): the leader is in it,
  *         the keeper is not
- * @ttl:   time to live, 0 for the default (32)
- * @lease_ms: 0 for none
+ * @ttl:   time to live: hops that the cluster decides, without useful work; 0 for
+ *         the default (32)
+ * @lease_ms: CPU time of the whole capsule without useful work, 0: unbounded
  * @gpid:  out
  *
  * The file on which it is called becomes the keeper's file: see "Keeper" below.
@@ -622,8 +652,9 @@ struct ctm_serve {
 #define CTM_IOC_DESTROY		CTM_IOC(0x15)
 #define CTM_IOC_SUSPEND		CTM_IOC(0x16)
 #define CTM_IOC_RESUME		CTM_IOC(0x17)
-/* 0x18 PUT 0x19 GET 0x1a PIN 0x1b DROP 0x1c LOCATE 0x1d WORKED 0x1e RESULT
+/* 0x18 PUT 0x19 GET 0x1a PIN 0x1b DROP 0x1c LOCATE 0x1e RESULT
  * 0x1f CHECKPOINT 0x20 RESTORE: reserved */
+#define CTM_IOC_WORKED		CTM_IOC(0x1d)
 #define CTM_IOC_EXPLAIN		CTM_IOC(0x21)
 #define CTM_IOC_SET		CTM_IOC(0x22)
 

@@ -190,7 +190,7 @@
  *   in <linux/continuum.h>:
  *
  *   CTM_PROCESS_A_GPID:     u64
- *   CTM_PROCESS_A_HOME, _HOST, _PID, _UID, _EPOCH, _HOPS, _TTL: u32
+ *   CTM_PROCESS_A_HOME, _HOST, _PID, _UID, _EPOCH, _HOPS, _TTL, _END, _LEASE_MS: u32
  *   CTM_PROCESS_A_STATE:    u32       enum ctm_state
  *   CTM_PROCESS_A_CPU_NS, _RSS, _FAMILY: u64
  *   CTM_PROCESS_A_COMM, _HOME_NAME, _HOST_NAME: string
@@ -356,6 +356,8 @@ enum ctm_process_attr {
 	CTM_PROCESS_A_HOME_NAME,
 	CTM_PROCESS_A_HOST_NAME,
 	CTM_PROCESS_A_FAMILY,
+	CTM_PROCESS_A_END,
+	CTM_PROCESS_A_LEASE_MS,
 	__CTM_PROCESS_A_LAST
 };
 #define CTM_PROCESS_A_MAX	(__CTM_PROCESS_A_LAST - 1)
@@ -378,6 +380,7 @@ enum ctm_nl_event {
 	CTM_NL_EV_PROCESS_MOVED		= 2,
 	CTM_NL_EV_PROCESS_ENDED		= 3,
 	CTM_NL_EV_PROCESS_FAILED	= 4,	/* a journey failed; the text says why */
+	CTM_NL_EV_PROCESS_BUDGET	= 5,	/* its budget of processes is used up; once */
 	CTM_NL_EV_PEER_ALIVE		= 16,
 	CTM_NL_EV_PEER_SUSPECT		= 17,
 	CTM_NL_EV_PEER_DEAD		= 18,
