@@ -106,6 +106,8 @@ static void headers(void)
 static void payloads(void)
 {
 #define O(expr, val) SET(FRAME_OFFER, struct ctm_ho_offer, expr, val)
+	O(ttl_max, 0);
+	O(pad, 1);
 	O(nidents, 0);
 	O(nidents, CTM_HO_IDENTS_MAX + 1);
 	O(ident_bytes, 0);

@@ -72,7 +72,7 @@ static inline void frame_build(struct frame *f, unsigned int which)
 	case FRAME_OFFER:
 		o = frame_start(f, CTM_HO_FRAME_OFFER, sizeof(*o) + 16);
 		o->ttl_max = cpu_to_le32(32);
-	o->threads = cpu_to_le32(1);
+		o->threads = cpu_to_le32(1);
 		o->nidents = cpu_to_le32(1);
 		o->ident_bytes = cpu_to_le32(16);
 		memcpy(o->comm, "program", 7);

@@ -159,7 +159,7 @@ ended() {
 
 # Spins: its lease ends it, also when half of it was used elsewhere.
 test_lease_spinning() {
-	local run_options=(--lease 3s)
+	local run_options=(--lease 10s)
 
 	start counter && move n2 || return
 	ended lease
