@@ -23,6 +23,7 @@
 #include "land.h"
 #include "property.h"
 #include "reaper.h"
+#include "recover.h"
 #include "rfile.h"
 #include "signals.h"
 #include "term.h"
@@ -96,6 +97,11 @@ static int call_suspend(struct ctm_file *cf, void *arg)
 static int call_resume(struct ctm_file *cf, void *arg)
 {
 	return ctm_target(CTM_IOC_RESUME, arg);
+}
+
+static int call_recover(struct ctm_file *cf, void *arg)
+{
+	return ctm_recover(arg);
 }
 
 static int call_explain(struct ctm_file *cf, void *arg)
@@ -253,6 +259,7 @@ static const struct call calls[] = {
 	CALL(CTM_IOC_SUSPEND,	ctm_target,	gpid,		call_suspend),
 	CALL(CTM_IOC_RESUME,	ctm_target,	gpid,		call_resume),
 	CALL(CTM_IOC_WORKED,	ctm_worked,	flags,		call_worked),
+	CALL(CTM_IOC_RECOVER,	ctm_target,	gpid,		call_recover),
 	CALL(CTM_IOC_EXPLAIN,	ctm_explain,	rss_bytes,	call_explain),
 	CALL(CTM_IOC_SET,	ctm_set,	value,		call_set),
 	CALL(CTM_IOC_ADOPT,	ctm_adopt,	gpid,		call_adopt),

@@ -11,6 +11,7 @@
  * The thread holds p->journey from START until the end, but not in limbo, so
  * that nobody waits for a peer on it.
  */
+#include <linux/delay.h>
 #include <linux/fdtable.h>
 #include <linux/mm.h>
 #include <linux/pid_namespace.h>
@@ -45,6 +46,7 @@
 #define ARRIVAL_MS		10000	/* for the last source to say RELEASED */
 #define JOURNEYS_MAX		64
 #define SLOW_MS			15000	/* a journey that takes longer says where */
+#define HANDED_TRIES		60	/* seconds for home to be reached again */
 
 struct journey {
 	struct kref ref;
@@ -147,7 +149,7 @@ static int step(struct journey *j, struct ctm_ho_event *ev)
 
 static void happen(struct journey *j, enum ctm_ho_event_type type, int error)
 {
-	struct ctm_ho_event ev = { .type = type, .error = error };
+	struct ctm_ho_event ev = { .type = type, .error = error, .id = j->m.id };
 
 	step(j, &ev);
 }
@@ -191,8 +193,9 @@ static int sink_record(struct ctm_sink *s, const struct ctm_rec *rec, u32 len)
 static int sink_pages(struct ctm_sink *s, struct bio_vec *bv, unsigned int nr)
 {
 	struct journey *j = container_of(s, struct journey, sink);
-	int err = ctm_conn_send_bvec(j->conn, bv, nr, (size_t)nr * PAGE_SIZE, true);
+	int err;
 
+	err = ctm_conn_send_bvec(j->conn, bv, nr, (size_t)nr * PAGE_SIZE, true);
 	if (err)
 		j->stream_broken = true;
 	return err;
@@ -592,6 +595,8 @@ static void do_destroy_and_forward(struct journey *j)
 
 static void do_thaw(struct journey *j)
 {
+	if (j->m.state == CTM_HO_SRC_RECOVERED)	/* later than what the other copy may have told */
+		ctm_process_claim(j->p, j->m.id.epoch + 2);
 	ctm_rfiles_here(j->p);		/* before any thread can use one */
 	if (!j->self && j->p->freezers)
 		ctm_thaw(j->p);
@@ -659,6 +664,24 @@ static void report_slow(const struct journey *j)
 		spent_ms(j, CTM_HO_SRC_CONSENT), spent_ms(j, CTM_HO_SRC_OFFERED),
 		spent_ms(j, CTM_HO_SRC_FREEZING), spent_ms(j, CTM_HO_SRC_SENDING),
 		spent_ms(j, CTM_HO_SRC_WAIT_PREPARED), spent_ms(j, CTM_HO_SRC_COMMITTED));
+}
+
+/*
+ * The new host tells home by itself; but if it dies before it could, home would
+ * take this node for the host for ever.  So this one says so too, when it is over.
+ */
+static void tell_home_of_host(struct journey *j)
+{
+	struct ctm_handed_call c = {
+		.gpid = j->p->gpid, .boot = j->m.id.dst_boot, .epoch = j->m.id.epoch + 1,
+		.hops = j->p->hops, .host = j->target.id,
+	};
+	unsigned int tries = j->self ? 1 : HANDED_TRIES;
+	size_t none = 0;
+
+	while (tries-- && ctm_node_is_up() &&
+	       ctm_call(CTM_GPID_NODE(c.gpid), CTM_CALL_HANDED, &c, sizeof(c), NULL, &none, 2000))
+		schedule_timeout_interruptible(HZ);
 }
 
 static void report(struct journey *j, int err)
@@ -904,6 +927,7 @@ static void drive(struct journey *j)
 static void run(struct journey *j)
 {
 	struct ctm_process *p = j->p;
+	bool moved = false;
 	int err;
 
 	mutex_lock(&p->journey);
@@ -928,11 +952,15 @@ static void run(struct journey *j)
 	spin_lock(&p->lock);
 	p->under_way = NULL;
 	spin_unlock(&p->lock);
-	if (!err && !p->here && !ctm_process_is_home(p) && j->m.state == CTM_HO_SRC_RELEASED)
+	if (!err && !p->here && !ctm_process_is_home(p) && j->m.state == CTM_HO_SRC_RELEASED) {
 		ctm_process_forget(p);
+		moved = true;
+	}
 	ctm_event_process(j->err ? CTM_NL_EV_PROCESS_FAILED : CTM_NL_EV_PROCESS_MOVED, p->gpid,
 			  j->target.id, j->err ? j->why : "moved");
 	tell_end(j);
+	if (moved)
+		tell_home_of_host(j);
 }
 
 static void run_work(struct work_struct *work)
@@ -1338,6 +1366,18 @@ out:
 
 /* ---- a QUERY of the destination ---- */
 
+/* the journey of @p that is under way, with a reference, or NULL */
+static struct journey *under_way(struct ctm_process *p)
+{
+	struct journey *j = NULL;
+
+	spin_lock(&p->lock);
+	if (p->under_way && kref_get_unless_zero(&p->under_way->ref))
+		j = p->under_way;
+	spin_unlock(&p->lock);
+	return j;
+}
+
 int ctm_journey_query(const struct ctm_ho_id *id, const struct ctm_ho_query *q,
 		      enum ctm_ho_outcome_type *outcome, void *commit, size_t *commit_len)
 {
@@ -1347,16 +1387,13 @@ int ctm_journey_query(const struct ctm_ho_id *id, const struct ctm_ho_query *q,
 	};
 	size_t room = *commit_len;
 	struct ctm_process *p = ctm_process_find(id->gpid);
-	struct journey *j = NULL;
+	struct journey *j;
 	int err = -ENOENT;
 
 	*commit_len = 0;
 	if (!p)
 		return -ENOENT;
-	spin_lock(&p->lock);
-	if (p->under_way && kref_get_unless_zero(&p->under_way->ref))
-		j = p->under_way;
-	spin_unlock(&p->lock);
+	j = under_way(p);
 	if (!j)
 		goto out;
 	if (ctm_ho_id_equal(&j->m.id, id)) {
@@ -1373,6 +1410,49 @@ int ctm_journey_query(const struct ctm_ho_id *id, const struct ctm_ho_query *q,
 	journey_put(j);
 out:
 	ctm_process_put(p);
+	return err;
+}
+
+/* ---- an operator ---- */
+
+#define RECOVER_MS	20000
+
+/* its thread may be asking the destination right now, which ends by itself */
+static bool runs_again(struct journey *j)
+{
+	unsigned int i;
+
+	for (i = 0; i < RECOVER_MS / 20; i++) {
+		if (READ_ONCE(j->p->under_way) != j)
+			return true;
+		msleep(20);
+	}
+	return false;
+}
+
+int ctm_journey_recover(struct ctm_process *p, const struct ctm_caller *by, char *why)
+{
+	struct ctm_ho_event ev = { .type = CTM_HO_EV_RECOVER };
+	struct journey *j = under_way(p);
+	int err = -ENOENT;
+
+	if (!j)
+		return -ENOENT;
+	if (READ_ONCE(j->m.state) == CTM_HO_SRC_LIMBO)
+		err = ctm_may_act(p, by);
+	else
+		goto out;
+	if (err)
+		goto out;
+	step(j, &ev);
+	err = runs_again(j) ? 0 : -ETIMEDOUT;
+	if (!err && j->m.state != CTM_HO_SRC_RECOVERED)
+		err = -ENOENT;		/* the destination spoke this very moment */
+	if (!err)
+		snprintf(why, CTM_REASON_MAX, "runs again on %s; what it has done on %s since, if it was there, is void and may be done twice",
+			 ctm_node_name(), j->target.name);
+out:
+	journey_put(j);
 	return err;
 }
 

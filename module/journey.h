@@ -38,6 +38,13 @@ int ctm_depart(struct ctm_process *p, const struct ctm_departure *d);
  */
 void ctm_journey_chooser(u32 (*fn)(struct ctm_process *p));
 
+/**
+ * ctm_journey_recover() - an operator: the copy in limbo here is the one that counts
+ * Waits until it runs.  @why (CTM_REASON_MAX) gets a text on success.
+ * Return: 0, -ENOENT: none is in limbo here; -EPERM, -ETIMEDOUT
+ */
+int ctm_journey_recover(struct ctm_process *p, const struct ctm_caller *by, char *why);
+
 int ctm_journey_init(void);
 void ctm_journey_exit(void);
 

@@ -130,7 +130,7 @@ static int step(struct ctm_landing *l, struct ctm_ho_event *ev)
 
 static void happen(struct ctm_landing *l, enum ctm_ho_event_type type, int error)
 {
-	struct ctm_ho_event ev = { .type = type, .error = error };
+	struct ctm_ho_event ev = { .type = type, .error = error, .id = l->m.id };
 
 	step(l, &ev);
 }
@@ -962,8 +962,8 @@ static void do_discard(struct ctm_landing *l)
 /* the threads queue what came with the COMMIT themselves, but a stop would not wait */
 static void take_pending(struct ctm_landing *l)
 {
-	unsigned int i, n = le32_to_cpu(l->commit->npending);
-	struct ctm_rec_pending *v = l->commit->pending;
+	unsigned int i, n = l->commit ? le32_to_cpu(l->commit->npending) : 0;
+	struct ctm_rec_pending *v = l->commit ? l->commit->pending : NULL;
 
 	for (i = 0; i < n; i++)
 		if (v[i].signo == SIGSTOP)
@@ -998,17 +998,19 @@ static void do_release(struct ctm_landing *l)
 {
 	struct ctm_process *p = l->p;
 	struct ctm_keeper *k = ctm_keeper_new(p);
+	const struct ctm_ho_commit *c = l->commit;	/* NULL: an operator's RECOVER */
 	struct ctm_term_pos pos = {
-		.in_taken = le64_to_cpu(l->commit->term_in),
-		.out_sent = le64_to_cpu(l->commit->term_out),
+		.in_taken = c ? le64_to_cpu(c->term_in) : 0,
+		.out_sent = c ? le64_to_cpu(c->term_out) : 0,
 	};
 
 	if (!k) {			/* its pages were had for less: the OOM killer's doing */
 		do_discard(l);
 		return;
 	}
-	ctm_signals_load(p, ctm_ho_commit_applied(l->commit), le32_to_cpu(l->commit->napplied));
-	p->cpu_before_ns = le64_to_cpu(l->commit->cpu_ns);
+	if (c)
+		ctm_signals_load(p, ctm_ho_commit_applied(c), le32_to_cpu(c->napplied));
+	p->cpu_before_ns = le64_to_cpu(c ? c->cpu_ns : l->offer.cpu_ns);
 	p->hops = le32_to_cpu(l->offer.hops) + 1;
 	take_life(l);
 	p->attempt = 0;
@@ -1018,8 +1020,10 @@ static void do_release(struct ctm_landing *l)
 	memcpy(p->comm, l->offer.comm, sizeof(p->comm));
 	p->comm[CTM_COMM_MAX - 1] = 0;
 	ctm_po_arrived(&p->cooling, ktime_get_ns(), p->hops, le64_to_cpu(l->offer.rss) >> 20);
-	if (p->term)
+	if (p->term && c)
 		ctm_term_set_pos(p, &pos);
+	else if (p->term)
+		ctm_term_lost_pos(p);
 	ctm_process_host(p, l->leader, &l->capsule, k);
 	ctm_reaper_landed(p);
 	ctm_rfiles_here(p);
@@ -1039,34 +1043,34 @@ static void do_release(struct ctm_landing *l)
 	leave_gate(l, true);
 }
 
-struct moved_call {
-	__u64 gpid;
-	__u64 boot;
-	__u32 epoch;
-	__u32 hops;
-};
-
-static void moved_at_home(struct ctm_process *p, u32 host, u64 boot, u32 epoch, u32 hops)
+static int moved_at_home(struct ctm_process *p, u32 host, const struct ctm_moved_call *c)
 {
+	int err = 0;
+
 	spin_lock(&p->lock);
-	if (epoch > p->epoch || (epoch == p->epoch && p->host == host)) {
+	if (p->ended || c->epoch < p->epoch || (c->epoch == p->epoch && p->host != host)) {
+		err = -ESTALE;
+	} else {
 		p->host = host;
-		p->host_boot = boot;
-		p->epoch = epoch;
-		p->hops = hops;
+		p->host_boot = c->boot;
+		p->epoch = c->epoch;
+		p->hops = c->hops;
 		p->leaving_to = 0;
-		if (!p->ended)
-			p->state = CTM_STATE_RUNNING;
+		p->state = CTM_STATE_RUNNING;
 	}
 	spin_unlock(&p->lock);
+	if (err)
+		return err;
 	ctm_term_moved(p);
 	ctm_deputy_post(p, CTM_EV_MOVED, host);
+	return 0;
 }
 
 static int serve_moved(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
 {
-	const struct moved_call *c = req;
+	const struct ctm_moved_call *c = req;
 	struct ctm_process *p;
+	int err = 0;
 
 	*resp_len = 0;
 	if (len != sizeof(*c))
@@ -1075,7 +1079,27 @@ static int serve_moved(u32 from, const void *req, size_t len, void *resp, size_t
 	if (!p)
 		return 0;		/* forgotten since */
 	if (ctm_process_is_home(p))
-		moved_at_home(p, from, c->boot, c->epoch, c->hops);
+		err = moved_at_home(p, from, c);
+	ctm_process_put(p);
+	return err;
+}
+
+/* the old host's word, in case the new one died before it could give its own */
+static int serve_handed(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
+{
+	const struct ctm_handed_call *c = req;
+	struct ctm_moved_call m;
+	struct ctm_process *p;
+
+	*resp_len = 0;
+	if (len != sizeof(*c))
+		return -EBADMSG;
+	m = (struct ctm_moved_call){
+		.gpid = c->gpid, .boot = c->boot, .epoch = c->epoch, .hops = c->hops,
+	};
+	p = ctm_process_find(c->gpid);
+	if (p && ctm_process_is_home(p) && READ_ONCE(p->host) == from)
+		moved_at_home(p, c->host, &m);
 	ctm_process_put(p);
 	return 0;
 }
@@ -1084,10 +1108,6 @@ static int serve_moved(u32 from, const void *req, size_t len, void *resp, size_t
 static void do_tell_home(struct ctm_landing *l)
 {
 	struct ctm_process *p = l->p;
-	struct moved_call c = {
-		.gpid = p->gpid, .boot = ctm_node_boot(), .epoch = p->epoch, .hops = p->hops,
-	};
-	size_t none;
 	int err;
 
 	if (ctm_process_is_home(p)) {
@@ -1096,11 +1116,76 @@ static void do_tell_home(struct ctm_landing *l)
 		return;
 	}
 	do {
-		none = 0;
-		err = ctm_call(CTM_GPID_NODE(p->gpid), CTM_CALL_MOVED, &c, sizeof(c), NULL, &none, 2000);
-		if (err)
+		err = ctm_process_tell_home(p);
+		if (err && err != -ESTALE)
 			schedule_timeout_interruptible(HZ / 2);
-	} while (err && ctm_node_is_up() && READ_ONCE(p->here));
+	} while (err && err != -ESTALE && ctm_node_is_up() && READ_ONCE(p->here));
+	if (err == -ESTALE)		/* given up, or recovered elsewhere, while nobody heard us */
+		ctm_process_void(p);
+}
+
+struct reclaim_call {
+	__u64 gpid;
+	__u32 epoch;
+	__u32 pad;
+};
+
+static int serve_reclaim(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
+{
+	const struct reclaim_call *c = req;
+	struct ctm_process *p;
+	bool here;
+
+	*resp_len = 0;
+	if (len != sizeof(*c))
+		return -EBADMSG;
+	p = ctm_process_find(c->gpid);
+	here = p && READ_ONCE(p->here);
+	if (here)
+		ctm_process_claim(p, c->epoch);
+	ctm_process_put(p);
+	return here ? 0 : -ESRCH;
+}
+
+/* The source's copy is the one that counts, after an operator had started this one. */
+static void do_kill_copy(struct ctm_landing *l)
+{
+	struct reclaim_call c = { .gpid = l->m.id.gpid, .epoch = l->m.id.epoch + 2 };
+	size_t none;
+	int err;
+
+	ctm_process_void(l->p);
+	WRITE_ONCE(l->p->arriving, false);
+	do {				/* home was told of us: it has to hear of the source */
+		none = 0;
+		err = ctm_call(l->source, CTM_CALL_RECLAIM, &c, sizeof(c), NULL, &none, 2000);
+		if (err && err != -ESRCH)
+			schedule_timeout_interruptible(HZ);
+	} while (err && err != -ESRCH && ctm_node_is_up());
+}
+
+static void set_limbo(struct ctm_landing *l, bool on)
+{
+	if (!l->p || READ_ONCE(l->p->limbo) == on)
+		return;
+	spin_lock(&l->p->lock);
+	l->p->limbo = on;
+	if (on && l->p_is_new) {
+		l->p->uid = le32_to_cpu(l->offer.uid);
+		memcpy(l->p->comm, l->offer.comm, sizeof(l->p->comm));
+		l->p->comm[CTM_COMM_MAX - 1] = 0;
+	}
+	spin_unlock(&l->p->lock);
+}
+
+static bool leader_dying(struct ctm_landing *l)
+{
+	struct task_struct *t = l->leader ? get_pid_task(l->leader, PIDTYPE_PID) : NULL;
+	bool dying = !t || fatal_signal_pending(t);
+
+	if (t)
+		put_task_struct(t);
+	return dying;
 }
 
 static void do_query(struct ctm_landing *l)
@@ -1118,6 +1203,7 @@ static void do_query(struct ctm_landing *l)
 	} else {
 		kvfree(commit);
 	}
+	ev.dying = leader_dying(l);
 	step(l, &ev);
 }
 
@@ -1178,8 +1264,7 @@ static void act(struct ctm_landing *l, enum ctm_ho_action a)
 		do_discard(l);
 		break;
 	case CTM_HO_KILL_COPY:
-		if (l->leader)
-			kill_pid(l->leader, SIGKILL, 1);
+		do_kill_copy(l);
 		break;
 	case CTM_HO_QUERY_SOURCE:
 		do_query(l);
@@ -1196,8 +1281,10 @@ static void act(struct ctm_landing *l, enum ctm_ho_action a)
 	case CTM_HO_ENTER_LIMBO:
 		pr_warn("continuum: process %llx: landed copy in limbo: the source does not answer\n",
 			l->m.id.gpid);
+		set_limbo(l, true);
 		break;
 	case CTM_HO_LEAVE_LIMBO:
+		set_limbo(l, false);
 		break;
 	default:
 		WARN_ON_ONCE(1);	/* an action of the source */
@@ -1215,7 +1302,6 @@ static void take_begin(struct ctm_landing *l, const struct ctm_ho_frame *f, stru
 
 static void take_commit(struct ctm_landing *l, const struct ctm_ho_frame *f, struct ctm_ho_event *ev)
 {
-	struct task_struct *t = get_pid_task(l->leader, PIDTYPE_PID);
 	size_t len = le32_to_cpu(f->len);
 
 	if (!l->commit) {
@@ -1224,9 +1310,7 @@ static void take_commit(struct ctm_landing *l, const struct ctm_ho_frame *f, str
 			memcpy(l->commit, f + 1, len);
 		l->commit_len = len;
 	}
-	ev->dying = !l->commit || !t || fatal_signal_pending(t);
-	if (t)
-		put_task_struct(t);
+	ev->dying = !l->commit || leader_dying(l);
 	step(l, ev);
 }
 
@@ -1303,7 +1387,8 @@ static void wait_input(struct ctm_landing *l)
 	if (l->m.deadline && ktime_get_ns() >= l->m.deadline)
 		happen(l, CTM_HO_EV_TIMER, ETIMEDOUT);
 	if (!ctm_node_is_up())
-		happen(l, CTM_HO_EV_CANCEL, ENETDOWN);
+		happen(l, l->m.state == CTM_HO_DST_LIMBO ? CTM_HO_EV_DESTROY : CTM_HO_EV_CANCEL,
+		       ENETDOWN);	/* forced down: who did it was told what waits here */
 }
 
 static void drive(struct ctm_landing *l)
@@ -1342,6 +1427,7 @@ static void serve(struct ctm_conn *c)
 	drive(l);
 	set_verdict(l, ABORTED);	/* nothing if it was GO */
 	leave_gate(l, false);		/* nothing if it is here */
+	set_limbo(l, false);
 	expel_reader(l);
 	if (l->verdict == ABORTED && l->p) {
 		ctm_rfiles_ended(l->p);
@@ -1410,8 +1496,88 @@ void ctm_land_gate(const struct ctm_land_gate *gate)
 	WRITE_ONCE(land_gate, gate);
 }
 
+/* ---- an operator, and home ---- */
+
+/* the landing of @gpid that waits for COMMIT or for somebody's word, or NULL */
+static struct ctm_landing *find_held(u64 gpid)
+{
+	struct ctm_landing *l, *found = NULL;
+
+	mutex_lock(&landers_lock);
+	list_for_each_entry(l, &live_landings, list) {
+		enum ctm_ho_dest_state s = READ_ONCE(l->m.state);
+
+		if (l->m.id.gpid == gpid && (s == CTM_HO_DST_PREPARED || s == CTM_HO_DST_LIMBO ||
+					     s == CTM_HO_DST_STARTED)) {
+			kref_get(&l->ref);
+			found = l;
+			break;
+		}
+	}
+	mutex_unlock(&landers_lock);
+	return found;
+}
+
+static int serve_held(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
+{
+	struct ctm_landing *l;
+	__u64 gpid;
+
+	*resp_len = 0;
+	if (len != sizeof(gpid))
+		return -EBADMSG;
+	memcpy(&gpid, req, sizeof(gpid));
+	l = find_held(gpid);
+	if (!l)
+		return -ESRCH;
+	landing_put(l);
+	return 0;
+}
+
+static int may_recover(struct ctm_landing *l, const struct ctm_caller *by)
+{
+	struct task_struct *t = get_pid_task(l->leader, PIDTYPE_PID);
+	int err = t ? ctm_owned_by(t, by) : -ESRCH;
+
+	if (t)
+		put_task_struct(t);
+	return err;
+}
+
+#define RECOVER_MS	10000
+
+int ctm_landing_recover(u64 gpid, const struct ctm_caller *by, char *why)
+{
+	struct ctm_ho_event ev = { .type = CTM_HO_EV_RECOVER };
+	struct ctm_landing *l = find_held(gpid);
+	int err = -ENOENT;
+
+	if (!l)
+		return -ENOENT;
+	if (READ_ONCE(l->m.state) != CTM_HO_DST_LIMBO)
+		goto out;
+	err = may_recover(l, by);
+	if (err)
+		goto out;
+	step(l, &ev);
+	if (!wait_event_timeout(l->wait, READ_ONCE(l->verdict) != UNDECIDED,
+				msecs_to_jiffies(RECOVER_MS)))
+		err = -ETIMEDOUT;
+	else if (READ_ONCE(l->verdict) != GO)
+		err = -ENOENT;		/* the source spoke this very moment, or it died */
+	else
+		snprintf(why, CTM_REASON_MAX, "runs on %s from where it was when it left; what it has done elsewhere since may be done twice",
+			 ctm_node_name());
+out:
+	landing_put(l);
+	return err;
+}
+
 int ctm_land_init(void)
 {
+	ctm_call_handler(CTM_CALL_HANDED, serve_handed);
+	ctm_call_handler(CTM_CALL_HELD, serve_held);
+	ctm_call_handler(CTM_CALL_RECLAIM, serve_reclaim);
 	ctm_call_handler(CTM_CALL_MOVED, serve_moved);
 	ctm_channel_serve(CTM_CHANNEL_HANDOFF, serve);
 	return 0;
@@ -1420,5 +1586,8 @@ int ctm_land_init(void)
 void ctm_land_exit(void)
 {
 	ctm_channel_serve(CTM_CHANNEL_HANDOFF, NULL);
+	ctm_call_handler(CTM_CALL_RECLAIM, NULL);
+	ctm_call_handler(CTM_CALL_HELD, NULL);
+	ctm_call_handler(CTM_CALL_HANDED, NULL);
 	ctm_call_handler(CTM_CALL_MOVED, NULL);
 }

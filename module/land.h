@@ -31,6 +31,9 @@ __poll_t ctm_landing_poll(struct ctm_landing *l, struct file *f, struct poll_tab
 /** ctm_landing_close() - the keeper's file is closed */
 void ctm_landing_close(struct ctm_landing *l);
 
+/** ctm_landing_recover() - an operator: start the copy in limbo here; as ctm_journey_recover() */
+int ctm_landing_recover(u64 gpid, const struct ctm_caller *by, char *why);
+
 /**
  * struct ctm_land_gate - who has a say in what other nodes' valves send here
  * @admit:  may it land?  0, or -EXDEV and @why (CTM_REASON_MAX).  After 0, @landed is called

@@ -22,6 +22,7 @@
 #include "process.h"
 #include "property.h"
 #include "reaper.h"
+#include "recover.h"
 #include "rfile.h"
 #include "signals.h"
 #include "term.h"
@@ -54,6 +55,7 @@ static const struct part parts[] = {
 	{ "journey",	ctm_journey_init,	ctm_journey_exit },
 	{ "land",	ctm_land_init,		ctm_land_exit },
 	{ "balance",	ctm_balance_init,	ctm_balance_exit },
+	{ "recover",	ctm_recover_init,	ctm_recover_exit },
 	{ "net",	ctm_net_init,		ctm_net_exit },
 	{ "netlink",	ctm_netlink_init,	ctm_netlink_exit },
 	{ "device",	ctm_chardev_init,	ctm_chardev_exit },

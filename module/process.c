@@ -25,6 +25,7 @@
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 
+#include "capture.h"
 #include "compat/compat.h"
 #include "courier.h"
 #include "keeper.h"
@@ -40,6 +41,8 @@
 #define EXIT_RECORD_KEPT	(3600 * HZ)
 #define EXIT_REPORT_RETRY	(2 * HZ)
 #define LIST_TIMEOUT_MS		2000
+#define SETTLE_RETRY		(3 * HZ)
+#define VOID_KILL_MS		10000
 
 static const struct rhashtable_params by_gpid = {
 	.key_len = sizeof(u64),
@@ -117,6 +120,7 @@ struct ctm_process *ctm_process_of_task(struct task_struct *t)
 /* ---- entering and leaving the registry ---- */
 
 static void report_work(struct work_struct *work);
+static void settle_work(struct work_struct *work);
 
 static struct ctm_process *alloc_process(u64 gpid)
 {
@@ -137,6 +141,7 @@ static struct ctm_process *alloc_process(u64 gpid)
 	INIT_LIST_HEAD(&p->all);
 	INIT_DELAYED_WORK(&p->report, report_work);
 	INIT_WORK(&p->reap, ctm_reaper_work);
+	INIT_DELAYED_WORK(&p->settle, settle_work);
 	return p;
 }
 
@@ -481,35 +486,202 @@ static void sweep(struct work_struct *work)
 	schedule_delayed_work(&sweeper, 60 * HZ);
 }
 
+/* ---- owners that are lost, or return ---- */
+
+int ctm_process_tell_home(struct ctm_process *p)
+{
+	struct ctm_moved_call c = { .gpid = p->gpid, .boot = ctm_node_boot() };
+	size_t none = 0;
+
+	spin_lock(&p->lock);
+	c.epoch = p->epoch;
+	c.hops = p->hops;
+	spin_unlock(&p->lock);
+	return ctm_call(CTM_GPID_NODE(p->gpid), CTM_CALL_MOVED, &c, sizeof(c), NULL, &none, 2000);
+}
+
+static void settle_soon(struct ctm_process *p, unsigned long delay)
+{
+	ctm_process_get(p);
+	if (!schedule_delayed_work(&p->settle, delay))
+		ctm_process_put(p);
+}
+
+void ctm_process_claim(struct ctm_process *p, u32 epoch)
+{
+	bool home = ctm_process_is_home(p);
+
+	spin_lock(&p->lock);
+	if (p->epoch < epoch) {
+		p->epoch = epoch;
+		p->attempt = 0;
+	}
+	p->leaving_to = 0;
+	if (home) {
+		p->host = ctm_node_id();
+		p->host_boot = 0;
+	}
+	spin_unlock(&p->lock);
+	if (home) {
+		ctm_term_moved(p);
+		ctm_deputy_post(p, CTM_EV_MOVED, ctm_node_id());
+	} else {
+		settle_soon(p, 0);
+	}
+}
+
+void ctm_process_void(struct ctm_process *p)
+{
+	bool was;
+
+	mutex_lock(&p->journey);
+	was = p->here;
+	if (was) {
+		WRITE_ONCE(p->committed, true);	/* its death is nobody's exit */
+		ctm_rfiles_ended(p);
+		if (ctm_kill_copy(p, VOID_KILL_MS))
+			pr_warn("continuum: process %llx: tasks of a void copy do not die\n", p->gpid);
+		ctm_process_unhost(p);
+	}
+	mutex_unlock(&p->journey);
+	if (!was)
+		return;
+	pr_warn("continuum: process %llx: the copy here was void and is gone\n", p->gpid);
+	if (!ctm_process_is_home(p))
+		ctm_process_forget(p);
+}
+
+static const struct exit_report host_lost = { .status = SIGKILL, .end = CTM_END_HOST_LOST };
+
+/* at home: does its host answer, and is it still the boot that had the process? */
+static bool host_gone(const struct ctm_process *p, bool rebooted)
+{
+	struct ctm_peer_info host;
+
+	if (!ctm_process_is_home(p) || READ_ONCE(p->here) || !p->host_boot)
+		return false;
+	if (ctm_peer_by_id(p->host, &host))
+		return !rebooted;
+	if (host.boot != p->host_boot)
+		return true;
+	return !rebooted && (host.state == CTM_PEER_DEAD || host.state == CTM_PEER_LEFT);
+}
+
+int ctm_process_lost(struct ctm_process *p)
+{
+	if (p->ended)
+		return -ESRCH;
+	if (!host_gone(p, false))
+		return -EINVAL;
+	keep_exit_record(p, &host_lost, p->host);
+	return 0;
+}
+
 /*
- * A peer rebooted or left for good: what it hosted of ours is gone.  A peer that
- * merely does not answer may still run them, so nothing is said of those.
+ * Its host came back as another boot.  When it was leaving, the destination may
+ * have all of it: then that copy waits for the operator, and this is not the end.
+ */
+static int settle_lost(struct ctm_process *p)
+{
+	__u64 gpid = p->gpid;
+	size_t none = 0;
+	int err = -ESRCH;
+
+	if (p->leaving_to)
+		err = ctm_call(p->leaving_to, CTM_CALL_HELD, &gpid, sizeof(gpid), NULL, &none, 2000);
+	if (err != -ESRCH)
+		return -EAGAIN;		/* it holds one, or cannot be asked: it is in limbo */
+	if (host_gone(p, true))		/* not if it told us meanwhile that it runs there */
+		keep_exit_record(p, &host_lost, p->host);
+	return 0;
+}
+
+/* It was declared lost, but its host was only cut off: what ran on there is void. */
+static int settle_void(struct ctm_process *p)
+{
+	struct { __u64 gpid; __u32 epoch, pad; } c = { .gpid = p->gpid, .epoch = p->epoch };
+	struct ctm_peer_info host;
+	size_t none = 0;
+	int err;
+
+	if (ctm_peer_by_id(p->exit.host, &host) || host.boot != p->host_boot ||
+	    host.state == CTM_PEER_DEAD || host.state == CTM_PEER_LEFT)
+		return 0;		/* not now; it will be looked at when it comes */
+	err = ctm_call(p->exit.host, CTM_CALL_VOID, &c, sizeof(c), NULL, &none, 2 * VOID_KILL_MS);
+	return err == -ESRCH ? 0 : err;
+}
+
+static int settle_claim(struct ctm_process *p)
+{
+	int err = READ_ONCE(p->here) ? ctm_process_tell_home(p) : 0;
+
+	if (err == -ESTALE) {
+		ctm_process_void(p);
+		err = 0;
+	}
+	return err;
+}
+
+static void settle_work(struct work_struct *work)
+{
+	struct ctm_process *p = container_of(to_delayed_work(work), struct ctm_process, settle);
+	int err = 0;
+
+	if (!ctm_process_is_home(p))
+		err = settle_claim(p);
+	else if (p->ended)
+		err = p->exit.end == CTM_END_HOST_LOST ? settle_void(p) : 0;
+	else if (host_gone(p, true))
+		err = settle_lost(p);
+	if (err && ctm_node_is_up())
+		settle_soon(p, SETTLE_RETRY);
+	ctm_process_put(p);		/* the work's */
+}
+
+/*
+ * A peer came: as another boot, then what it hosted of ours is gone; or as the
+ * same, then nothing is, but what was given up meanwhile.  A peer that merely does
+ * not answer may still run them: they are shown in limbo, and no record is written
+ * before it is known, or an operator says so.
  */
 static void on_peer_change(u32 id, enum ctm_peer_state state, u64 boot)
 {
-	struct exit_report r = { .status = SIGKILL, .end = CTM_END_HOST_LOST };
 	struct ctm_process *p;
-	bool again;
 
-	if (state == CTM_PEER_ALIVE || state == CTM_PEER_SUSPECT)
+	if (state != CTM_PEER_ALIVE)
 		return;
-	do {
-		again = false;
-		mutex_lock(&registry_lock);
-		list_for_each_entry(p, &registry_list, all) {
-			if (p->ended || p->here || p->host != id || p->host_boot == boot ||
-			    !ctm_process_is_home(p) || !p->host_boot)
-				continue;
-			ctm_process_get(p);
-			again = true;
-			break;
-		}
-		mutex_unlock(&registry_lock);
-		if (again) {
-			keep_exit_record(p, &r, id);
-			ctm_process_put(p);
-		}
-	} while (again);
+	mutex_lock(&registry_lock);
+	list_for_each_entry(p, &registry_list, all) {
+		if (!ctm_process_is_home(p) || p->here || !p->host_boot)
+			continue;
+		if (p->ended ? p->exit.end == CTM_END_HOST_LOST && p->host_boot == boot &&
+			       p->exit.host == id :
+			       p->host == id && p->host_boot != boot)
+			settle_soon(p, 0);
+	}
+	mutex_unlock(&registry_lock);
+}
+
+static int serve_void(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
+{
+	const struct { __u64 gpid; __u32 epoch, pad; } *c = req;
+	struct ctm_process *p;
+	int err = 0;
+
+	*resp_len = 0;
+	if (len != sizeof(*c))
+		return -EBADMSG;
+	if (from != CTM_GPID_NODE(c->gpid))
+		return -EPERM;		/* only home decides */
+	p = ctm_process_find(c->gpid);
+	if (!p)
+		return -ESRCH;
+	if (p->under_way || p->arriving)
+		err = -EBUSY;
+	else if (p->here && p->epoch <= c->epoch)
+		ctm_process_void(p);
+	ctm_process_put(p);
+	return err;
 }
 
 /* ---- looking ---- */
@@ -574,7 +746,11 @@ void ctm_process_info(struct ctm_process *p, struct ctm_info *out)
 	if (p->ended)
 		out->cpu_ns = p->exit.cpu_ns;
 	memcpy(out->comm, p->comm, sizeof(out->comm));
+	if (!p->ended && !p->here && p->limbo)
+		out->state = CTM_STATE_LIMBO;
 	spin_unlock(&p->lock);
+	if (out->state != CTM_STATE_ENDED && host_gone(p, false))
+		out->state = CTM_STATE_LIMBO;
 	ctm_peer_name(out->home, out->home_name);
 	ctm_peer_name(out->host, out->host_name);
 }
@@ -590,17 +766,15 @@ void ctm_process_each_here(bool (*fn)(struct ctm_process *p, void *arg), void *a
 	mutex_unlock(&registry_lock);
 }
 
-static bool count_one(struct ctm_process *p, void *arg)
-{
-	++*(unsigned int *)arg;
-	return true;
-}
-
 unsigned int ctm_process_count_here(void)
 {
+	struct ctm_process *p;
 	unsigned int n = 0;
 
-	ctm_process_each_here(count_one, &n);
+	mutex_lock(&registry_lock);
+	list_for_each_entry(p, &registry_list, all)
+		n += READ_ONCE(p->here) || p->limbo;
+	mutex_unlock(&registry_lock);
 	return n;
 }
 
@@ -641,7 +815,7 @@ unsigned int ctm_process_runnable(void)
 }
 
 /* the entries with a GPID above @after, ascending, at most @max: those that run
- * here, and those of ours of which no host would tell */
+ * here or wait in limbo, and those of ours of which no host would tell */
 static unsigned int list_local(u64 after, struct ctm_info *out, unsigned int max, bool ended)
 {
 	struct ctm_process *p, *best;
@@ -653,7 +827,7 @@ static unsigned int list_local(u64 after, struct ctm_info *out, unsigned int max
 		list_for_each_entry(p, &registry_list, all) {
 			if (p->gpid <= after || (best && p->gpid > best->gpid))
 				continue;
-			if (p->here || (ctm_process_is_home(p) && (ended || !p->ended)))
+			if (p->here || p->limbo || (ctm_process_is_home(p) && (ended || !p->ended)))
 				best = p;
 		}
 		if (best)
@@ -807,22 +981,33 @@ static bool owns(const struct cred *cred, const struct ctm_caller *by)
 	       cap_isclear(cred->cap_permitted);
 }
 
+int ctm_owned_by(struct task_struct *leader, const struct ctm_caller *by)
+{
+	struct task_struct *t;
+	int err = 0;
+
+	if (by->flags & CTM_CALLER_ADMIN)
+		return 0;
+	rcu_read_lock();
+	for_each_thread(leader, t)
+		if (!owns(__task_cred(t), by))
+			err = -EPERM;
+	rcu_read_unlock();
+	return err;
+}
+
 int ctm_may_act(struct ctm_process *p, const struct ctm_caller *by)
 {
-	struct task_struct *leader, *t;
+	struct task_struct *leader;
 	struct mm_struct *mm;
-	int err = 0;
+	int err;
 
 	if (by->flags & CTM_CALLER_ADMIN)
 		return 0;
 	leader = ctm_process_leader(p);
 	if (!leader)
 		return -ESRCH;
-	rcu_read_lock();
-	for_each_thread(leader, t)
-		if (!owns(__task_cred(t), by))
-			err = -EPERM;
-	rcu_read_unlock();
+	err = ctm_owned_by(leader, by);
 	mm = get_task_mm(leader);
 	if (mm) {
 		if (ctm_task_dumpable(leader, mm) != 1)
@@ -845,6 +1030,7 @@ int ctm_process_init(void)
 	schedule_delayed_work(&sweeper, 60 * HZ);
 	ctm_call_handler(CTM_CALL_EXITED, serve_exited);
 	ctm_call_handler(CTM_CALL_LIST, serve_list);
+	ctm_call_handler(CTM_CALL_VOID, serve_void);
 	ctm_node_on_peer_change(on_peer_change);
 	return 0;
 }
@@ -858,11 +1044,14 @@ void ctm_process_exit(void)
 	struct ctm_process *p, *next;
 
 	ctm_node_on_peer_change(NULL);
+	ctm_call_handler(CTM_CALL_VOID, NULL);
 	ctm_call_handler(CTM_CALL_LIST, NULL);
 	ctm_call_handler(CTM_CALL_EXITED, NULL);
 	cancel_delayed_work_sync(&sweeper);
 	list_for_each_entry_safe(p, next, &registry_list, all) {
 		if (cancel_delayed_work_sync(&p->report))
+			ctm_process_put(p);
+		if (cancel_delayed_work_sync(&p->settle))
 			ctm_process_put(p);
 		mutex_lock(&p->journey);
 		ctm_process_unhost(p);

@@ -85,7 +85,9 @@ struct ctm_process {
 	struct mutex signal_lock;	/* signals.c: covers the next two */
 	struct ctm_sig_applied *applied;
 	bool signals_closed;		/* the COMMIT has what was applied: no more to this copy */
+	bool limbo;			/* land.c: a whole copy waits here, its source silent */
 	struct delayed_work report;	/* exit record that home has not confirmed */
+	struct delayed_work settle;	/* recovered: home has to hear; at home: host lost */
 
 	/* home part: valid when CTM_GPID_NODE(gpid) == ctm_node_id() */
 	bool ended;
@@ -171,6 +173,42 @@ void ctm_process_refresh(struct ctm_process *p);
 /** ctm_process_ended() - it ended here: tell home (or keep the record, at home), and unhost */
 void ctm_process_ended(struct ctm_process *p, int status, enum ctm_end end, u64 cpu_ns);
 
+/**
+ * struct ctm_moved_call - CTM_CALL_MOVED: host to home, "it runs here now"
+ * Answer: 0; -ESTALE when home knows of a later owner, or of its end: the copy
+ * that was told of is void.
+ */
+struct ctm_moved_call {
+	__u64 gpid;
+	__u64 boot;
+	__u32 epoch;
+	__u32 hops;
+};
+/** struct ctm_handed_call - CTM_CALL_HANDED: the old host to home, the same of @host */
+struct ctm_handed_call {
+	__u64 gpid;
+	__u64 boot;			/* of @host */
+	__u32 epoch;
+	__u32 hops;
+	__u32 host;
+	__u32 pad;
+};
+/** ctm_process_tell_home() - MOVED, once.  0, -ESTALE or what ctm_call() returns */
+int ctm_process_tell_home(struct ctm_process *p);
+/**
+ * ctm_process_claim() - an operator decided that it is this copy which counts
+ * @epoch: later than any that the other copy may have told home of.  Home hears
+ * of it as soon as it can be reached; does not wait for that.
+ */
+void ctm_process_claim(struct ctm_process *p, u32 epoch);
+/**
+ * ctm_process_void() - what runs here is no longer the process: kill it, silently
+ * No exit is reported.  Context: process, waits for the tasks to die.
+ */
+void ctm_process_void(struct ctm_process *p);
+/** ctm_process_lost() - at home: host lost, by an operator's word.  0, -EINVAL: its host is alive */
+int ctm_process_lost(struct ctm_process *p);
+
 /** ctm_process_info() - fill @out from what this node knows */
 void ctm_process_info(struct ctm_process *p, struct ctm_info *out);
 /**
@@ -178,7 +216,7 @@ void ctm_process_info(struct ctm_process *p, struct ctm_info *out);
  * @out: kvmalloc'ed array.  Context: process, waits for peers (up to 2 s each).
  */
 int ctm_process_snapshot(struct ctm_info **out, unsigned int *n, bool ended);
-/** ctm_process_count_here() - processes that run on this node */
+/** ctm_process_count_here() - processes that run on this node, or wait here in limbo */
 unsigned int ctm_process_count_here(void);
 /**
  * ctm_process_each_here() - @fn with each process that runs here, until it returns false
@@ -190,6 +228,8 @@ bool ctm_process_usage(struct ctm_process *p, u64 *cpu_ns, u64 *rss);
 /** ctm_process_runnable() - tasks in the capsules here that run or wait for a CPU.  Context: sleeps */
 unsigned int ctm_process_runnable(void);
 
+/** ctm_owned_by() - do all threads of @leader belong to @by, or is @by an administrator?  0 or -EPERM */
+int ctm_owned_by(struct task_struct *leader, const struct ctm_caller *by);
 /** ctm_may_act() - is @by the owner of @p (which runs here) or an administrator?  0, -EPERM, -ESRCH */
 int ctm_may_act(struct ctm_process *p, const struct ctm_caller *by);
 

@@ -71,7 +71,7 @@ static u32 used(struct ctm_term *t, struct ctm_stream *s)
 	u32 n;
 
 	spin_lock(&t->lock);
-	n = s->head - s->tail;
+	n = t->adrift && s == &t->out ? CTM_TERM_WINDOW : s->head - s->tail;
 	spin_unlock(&t->lock);
 	return n;
 }
@@ -327,6 +327,18 @@ void ctm_term_set_pos(struct ctm_process *p, const struct ctm_term_pos *pos)
 	mutex_unlock(&t->in.wr);
 	mutex_unlock(&t->in.rd);
 	wake_up_all(&t->wait);
+}
+
+void ctm_term_lost_pos(struct ctm_process *p)
+{
+	struct ctm_term_pos none = {};
+
+	if (p->term->home)
+		return;
+	ctm_term_set_pos(p, &none);
+	spin_lock(&p->term->lock);
+	p->term->adrift = true;
+	spin_unlock(&p->term->lock);
 }
 
 void ctm_term_moved(struct ctm_process *p)

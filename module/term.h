@@ -46,6 +46,8 @@ int ctm_term_flush(struct ctm_process *p, unsigned int timeout_ms);
 struct ctm_term_pos { __u64 in_taken, out_sent; };
 void ctm_term_get_pos(struct ctm_process *p, struct ctm_term_pos *pos);
 void ctm_term_set_pos(struct ctm_process *p, const struct ctm_term_pos *pos);
+/** ctm_term_lost_pos() - host: nobody knows the offsets but home, which tells them when it connects; input that was under way is lost */
+void ctm_term_lost_pos(struct ctm_process *p);
 
 /** the process runs on another host now (home side): reconnect; called at home when host changed, also when it is home again */
 void ctm_term_moved(struct ctm_process *p);

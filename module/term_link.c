@@ -501,6 +501,11 @@ static int accept_home(struct ctm_term *t, struct ctm_conn *conn, const struct c
 	int err = 0;
 
 	spin_lock(&t->lock);
+	if (t->adrift) {		/* nothing was written or read yet: used() says full */
+		t->out.head = t->out.tail = got;
+		t->in.head = t->in.tail = le64_to_cpu(h->in);
+		t->adrift = false;
+	}
 	if (got < t->out.tail || got > t->out.head || le64_to_cpu(h->in) < t->in.head) {
 		err = -EBADMSG;
 	} else {
@@ -512,6 +517,7 @@ static int accept_home(struct ctm_term *t, struct ctm_conn *conn, const struct c
 		reply->limit = cpu_to_le64(t->in.tail + CTM_TERM_WINDOW);
 	}
 	spin_unlock(&t->lock);
+	wake_up_all(&t->wait);
 	return err;
 }
 

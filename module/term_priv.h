@@ -46,6 +46,7 @@ struct ctm_term {
 	bool ended;
 	bool hungup;			/* nobody reads the output any more */
 	bool thread;			/* home: the link thread runs */
+	bool adrift;			/* host: started by an operator; waits for home's offsets */
 	bool watch;			/* host: home_lost work is pending */
 	struct delayed_work home_lost;	/* holds a reference on @p while pending */
 

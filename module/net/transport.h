@@ -108,6 +108,11 @@ enum ctm_call_type {
 	CTM_CALL_RELEASED	= 21,
 	CTM_CALL_EVENT		= 22,	/* host -> home: stopped, continued, ... for the deputy; and back */
 	CTM_CALL_SET		= 30,	/* property.c */
+	CTM_CALL_RECOVER	= 40,	/* an operator: is a copy in limbo there? start it */
+	CTM_CALL_HELD		= 41,	/* home -> destination: do you hold a copy of it? */
+	CTM_CALL_VOID		= 42,	/* home -> host: your copy does not count any more */
+	CTM_CALL_RECLAIM	= 43,	/* destination -> source: yours is the one that counts */
+	CTM_CALL_HANDED		= 44,	/* old host -> home: it runs there now */
 	CTM_CALL_TYPES		= 64
 };
 

@@ -88,6 +88,7 @@ int command_migrate(int argc, char **argv);		/* process.c */
 int command_kill(int argc, char **argv);
 int command_wait(int argc, char **argv);
 int command_explain(int argc, char **argv);
+int command_recover(int argc, char **argv);
 int command_suspend(int argc, char **argv);
 int command_resume(int argc, char **argv);
 int command_logs(int argc, char **argv);

@@ -84,6 +84,12 @@ static const struct command commands[] = {
 	  SELECTION_HELP, command_suspend },
 	{ "resume", "[-u USER] [--family GPID] [--all] [GPID...]", "let suspended processes go on",
 	  SELECTION_HELP, command_resume },
+	{ "recover", "GPID", "end a limbo: this copy is the one that counts",
+	  "For a process that ps shows in limbo: its host was lost in the middle of a move,\n"
+	  "or does not answer. The copy at the source runs on from where it was stopped; if\n"
+	  "the source does not answer, the one that has landed does; if there is none, the\n"
+	  "process ends as \"host lost\". Work done elsewhere since then may be done twice:\n"
+	  "first try to bring back the node that does not answer.\n", command_recover },
 	{ "logs", "GPID", "what a process that was started with run -d has written", NULL,
 	  command_logs },
 	{ "check", "[-j]", "is this machine fit to be a node", NULL, command_check },

@@ -217,6 +217,27 @@ int command_resume(int argc, char **argv)
 	return kill_and_kin(argc, argv, "u:");
 }
 
+/* ---- recover ---- */
+
+int command_recover(int argc, char **argv)
+{
+	char reason[CTM_REASON_MAX] = "";
+	uint64_t gpid;
+	int status, device, error;
+
+	if (next_option(argc, argv, "", NULL) < 0)
+		return USAGE;
+	status = parse_one(argc, argv, 0, &gpid, &device);
+	if (status)
+		return status;
+	error = continuum_recover(device, gpid, reason);
+	close(device);
+	if (error)
+		return fail(error, "%s: %s", argv[optind], cause(error, reason));
+	printf("%s: %s\n", argv[optind], reason);
+	return DONE;
+}
+
 /* ---- wait ---- */
 
 static void print_record(const struct ctm_wait *record, const char *gpid)

@@ -59,6 +59,7 @@ int continuum_signal(int fd, uint64_t gpid, int sig, uint32_t flags, uint32_t ti
 int continuum_destroy(int fd, uint64_t gpid, char *reason);
 int continuum_suspend(int fd, uint64_t gpid, char *reason);
 int continuum_resume(int fd, uint64_t gpid, char *reason);
+int continuum_recover(int fd, uint64_t gpid, char *reason);	/* reason: also on success */
 
 /** continuum_set() - change a property of a process; @property: enum ctm_property */
 int continuum_set(int fd, uint64_t gpid, uint32_t property, uint64_t value, char *reason);

@@ -140,6 +140,11 @@ int continuum_set(int fd, uint64_t gpid, uint32_t property, uint64_t value, char
 	return error;
 }
 
+int continuum_recover(int fd, uint64_t gpid, char *reason)
+{
+	return call_target(fd, CTM_IOC_RECOVER, gpid, reason);
+}
+
 int continuum_explain(int fd, uint64_t gpid, const char *node, char *text, size_t length,
 		      struct ctm_explain *result)
 {

@@ -65,7 +65,8 @@
  * @CTM_STATE_RUNNING:   runs on its host
  * @CTM_STATE_SUSPENDED: frozen by SUSPEND
  * @CTM_STATE_MOVING:    a handoff is under way
- * @CTM_STATE_LIMBO:     COMMIT may have left and no answer came
+ * @CTM_STATE_LIMBO:     COMMIT may have left and no answer came; or its host does
+ *                       not answer, or was lost while it was leaving: see RECOVER
  * @CTM_STATE_ENDED:     only its exit record is left
  */
 enum ctm_state {
@@ -80,7 +81,8 @@ enum ctm_state {
  * enum ctm_end - why a process ended
  * @CTM_END_EXIT:      by itself; status is the wait(2) status
  * @CTM_END_SIGNAL:    killed by a signal; status is the wait(2) status
- * @CTM_END_HOST_LOST: its host crashed or left
+ * @CTM_END_HOST_LOST: its host crashed (it came back as another boot, or RECOVER
+ *                     gave it up)
  * @CTM_END_TTL:       its time to live ran out
  * @CTM_END_LEASE:     its lease ran out
  * @CTM_END_DESTROYED: DESTROY, or the removal of its capsule
@@ -231,7 +233,7 @@ struct ctm_signal {
 #define CTM_SIGNAL_GROUP	(1u << 0)
 
 /**
- * struct ctm_target - DESTROY, SUSPEND, RESUME: calls that name just a process
+ * struct ctm_target - DESTROY, SUSPEND, RESUME, RECOVER: calls that name just a process
  * @size:   sizeof(struct ctm_target)
  * @flags:  must be 0
  * @gpid:   the process
@@ -239,6 +241,15 @@ struct ctm_signal {
  *
  * Owner or CAP_SYS_ADMIN.  SUSPEND and RESUME are idempotent.  They travel as signals
  * do, see above; the acknowledgement is waited for 10 s.
+ *
+ * RECOVER ends a limbo by the caller's word: the copy at the source, or if no
+ * source answers the landed one, runs on from where it was stopped, and is the
+ * process from now on.  Where the other copy turns out to run, it is killed when
+ * the nodes hear of each other; what it has done may be done twice.  When the host
+ * is dead and no node has a copy, its exit record says CTM_END_HOST_LOST.  0:
+ * @reason says which it was.  EINVAL: not in limbo; ESRCH: no node that answers
+ * has it in limbo; ETIMEDOUT: it did not start in time.  Blocks for up to 25 s a
+ * node.
  */
 struct ctm_target {
 	__u32 size;
@@ -657,6 +668,7 @@ struct ctm_serve {
 #define CTM_IOC_WORKED		CTM_IOC(0x1d)
 #define CTM_IOC_EXPLAIN		CTM_IOC(0x21)
 #define CTM_IOC_SET		CTM_IOC(0x22)
+#define CTM_IOC_RECOVER		CTM_IOC(0x23)
 
 #define CTM_IOC_ADOPT		CTM_IOC(0x40)
 #define CTM_IOC_LAND		CTM_IOC(0x41)
