@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "fault.h"
 #include "handoff_io.h"
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -20,14 +21,12 @@ static DEFINE_MUTEX(outcomes_lock);
 
 /* ---- frames ---- */
 
-int ctm_ho_send(struct ctm_conn *c, enum ctm_ho_frame_type type, const struct ctm_ho_id *id,
-		const void *a, size_t a_len, const void *b, size_t b_len)
+static int send_frame(struct ctm_conn *c, enum ctm_ho_frame_type type, const struct ctm_ho_id *id,
+		      const void *a, size_t a_len, const void *b, size_t b_len)
 {
 	struct ctm_ho_frame f;
 	int err;
 
-	if (!c)
-		return -ENOTCONN;
 	ctm_ho_frame_fill(&f, type, id, a_len + b_len);
 	err = ctm_conn_send(c, &f, sizeof(f), a_len + b_len);
 	if (!err && a_len)
@@ -35,6 +34,22 @@ int ctm_ho_send(struct ctm_conn *c, enum ctm_ho_frame_type type, const struct ct
 	if (!err && b_len)
 		err = ctm_conn_send(c, b, b_len, false);
 	return err;
+}
+
+int ctm_ho_send(struct ctm_conn *c, enum ctm_ho_frame_type type, const struct ctm_ho_id *id,
+		const void *a, size_t a_len, const void *b, size_t b_len)
+{
+	enum ctm_fault fault;
+	int err = 0;
+
+	if (!c)
+		return -ENOTCONN;
+	fault = ctm_fault_frame("send", type);
+	if (fault == CTM_FAULT_DROP)
+		return 0;
+	if (fault == CTM_FAULT_DUP)
+		err = send_frame(c, type, id, a, a_len, b, b_len);
+	return err ?: send_frame(c, type, id, a, a_len, b, b_len);
 }
 
 int ctm_ho_send_text(struct ctm_conn *c, enum ctm_ho_frame_type type, const struct ctm_ho_id *id,
@@ -45,15 +60,13 @@ int ctm_ho_send_text(struct ctm_conn *c, enum ctm_ho_frame_type type, const stru
 	return ctm_ho_send(c, type, id, &t, sizeof(t), text, strnlen(text, CTM_REASON_MAX - 1));
 }
 
-struct ctm_ho_frame *ctm_ho_recv(struct ctm_conn *c)
+static struct ctm_ho_frame *recv_frame(struct ctm_conn *c)
 {
 	struct ctm_ho_frame head, *f;
 	const char *why;
 	size_t len;
 	int err;
 
-	if (!c)
-		return ERR_PTR(-ENOTCONN);
 	err = ctm_conn_recv(c, &head, sizeof(head));
 	if (!err)
 		err = ctm_ho_head_check(&head, &why);
@@ -72,6 +85,20 @@ struct ctm_ho_frame *ctm_ho_recv(struct ctm_conn *c)
 		return ERR_PTR(err);
 	}
 	return f;
+}
+
+struct ctm_ho_frame *ctm_ho_recv(struct ctm_conn *c)
+{
+	struct ctm_ho_frame *f;
+
+	if (!c)
+		return ERR_PTR(-ENOTCONN);
+	for (;;) {
+		f = recv_frame(c);
+		if (IS_ERR(f) || ctm_fault_frame("recv", le16_to_cpu(f->type)) != CTM_FAULT_DROP)
+			return f;
+		kvfree(f);
+	}
 }
 
 int ctm_ho_text_get(const struct ctm_ho_frame *f, char *why)

@@ -23,6 +23,7 @@
 #include "clock.h"
 #include "compat/compat.h"
 #include "courier.h"
+#include "fault.h"
 #include "handoff_io.h"
 #include "journey.h"
 #include "keeper.h"
@@ -195,6 +196,7 @@ static int sink_pages(struct ctm_sink *s, struct bio_vec *bv, unsigned int nr)
 	struct journey *j = container_of(s, struct journey, sink);
 	int err;
 
+	ctm_fault("send", "IMAGE");
 	err = ctm_conn_send_bvec(j->conn, bv, nr, (size_t)nr * PAGE_SIZE, true);
 	if (err)
 		j->stream_broken = true;

@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "compat/compat.h"
 #include "courier.h"
+#include "fault.h"
 #include "handoff_io.h"
 #include "land.h"
 #include "netlink.h"
@@ -399,6 +400,7 @@ int ctm_landing_record(struct ctm_landing *l, struct ctm_record *arg)
 		return -EINVAL;
 	if (l->end_read)
 		return -ENODATA;
+	ctm_fault("restore", "record");
 	if (!reader_enter(l))
 		return -ECONNABORTED;
 	if (!l->ready) {
@@ -426,6 +428,7 @@ ssize_t ctm_landing_read(struct ctm_landing *l, struct iov_iter *to)
 
 	if (!n)
 		return 0;
+	ctm_fault("recv", "IMAGE");
 	if (!reader_enter(l))
 		return -ECONNABORTED;
 	iov_iter_truncate(to, n);

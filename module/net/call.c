@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include "fault.h"
 #include "net/net.h"
 
 #define POOL_MAX	256u
@@ -26,7 +27,7 @@
 DEFINE_SRCU(ctm_handlers);
 
 /* File scope: one table a module, filled at init. */
-static ctm_call_fn handlers[CTM_CALL_MAX];
+static ctm_call_fn handlers[CTM_CALL_TYPES];
 
 struct pooled {
 	struct list_head list;
@@ -229,6 +230,8 @@ int ctm_call(u32 node, enum ctm_call_type type, const void *req, size_t req_len,
 		return -EMSGSIZE;
 	if (!ctm_node_is_up())
 		return -ENETDOWN;
+	if (ctm_fault_call("send", type) == CTM_FAULT_DROP)
+		return -ETIMEDOUT;
 	if (node == ctm_node_id())
 		return call_self(type, req, req_len, resp, resp_len);
 	c = pool_get(node);
@@ -279,6 +282,10 @@ static int serve_one(struct ctm_conn *c, const struct ctm_wire_request *r)
 		err = ctm_conn_recv(c, req, req_len);
 		if (err)
 			goto out;
+	}
+	if (ctm_fault_call("recv", le16_to_cpu(r->type)) == CTM_FAULT_DROP) {
+		err = -ECONNRESET;	/* no answer: the connection is of no use any more */
+		goto out;
 	}
 	ret = run_handler(ctm_conn_peer(c), le16_to_cpu(r->type), req, req_len, resp, &resp_len);
 	err = send_reply(c, r->id, ret, resp, min_t(size_t, resp_len, CTM_CALL_MAX));
