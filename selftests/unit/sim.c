@@ -18,6 +18,7 @@
  * only that the doubling ends.
  *
  *   sim [WORLDS]     SEED=n repeats a run, WORLD=n a single world, VERBOSE=1 tells
+ *   sim -n HANDOFFS  as many worlds as it takes for so many handoffs
  */
 #include "../../module/core/handoff.h"
 #include "../ktap.h"
@@ -82,6 +83,7 @@ struct world {
 
 static struct {
 	u64 worlds, attempts, done, aborted, limbo, recovered, killed, crashed, steps;
+	u64 lost, doubled;		/* handoffs that a checker stopped, by what it saw */
 } total;
 
 static void violate(struct world *w, const char *what)
@@ -779,7 +781,7 @@ static const char *run_world(u64 seed, bool verbose)
 	return w.violation;
 }
 
-static unsigned long worlds = 200000;
+static unsigned long worlds = 200000, handoffs;
 
 static void random_worlds(void)
 {
@@ -797,12 +799,15 @@ static void random_worlds(void)
 		return;
 	}
 	ktap_note("SEED=%llu", (unsigned long long)seed);
-	for (i = 0; i < worlds; i++) {
+	for (i = 0; handoffs ? total.attempts < handoffs : i < worlds; i++) {
 		u64 s = rng_next(&seeds);
 		const char *v = run_world(s, !!getenv("VERBOSE"));
 
 		if (!v)
 			continue;
+		total.lost += strstr(v, "lost") || strstr(v, "discarded") || strstr(v, "destroyed");
+		total.doubled += strstr(v, "two copies") || strstr(v, "started elsewhere") ||
+				 strstr(v, "has aborted");
 		ktap_note("WORLD=0x%llx: %s", (unsigned long long)s, v);
 		if (++bad >= 5)
 			break;
@@ -812,6 +817,8 @@ static void random_worlds(void)
 		  (unsigned long long)total.worlds, (unsigned long long)total.attempts,
 		  (unsigned long long)total.done, (unsigned long long)total.aborted,
 		  (unsigned long long)total.limbo);
+	ktap_note("%llu handoffs: %llu lost, %llu doubled", (unsigned long long)total.attempts,
+		  (unsigned long long)total.lost, (unsigned long long)total.doubled);
 	ktap_note("%llu worlds with crashes, %llu with kills, %llu recoveries, %llu steps",
 		  (unsigned long long)total.crashed, (unsigned long long)total.killed,
 		  (unsigned long long)total.recovered, (unsigned long long)total.steps);
@@ -824,7 +831,9 @@ static const struct ktap_test tests[] = {
 
 int main(int argc, char **argv)
 {
-	if (argc > 1)
+	if (argc > 2 && !strcmp(argv[1], "-n"))
+		handoffs = strtoul(argv[2], NULL, 0);
+	else if (argc > 1)
 		worlds = strtoul(argv[1], NULL, 0);
 	return ktap_run(tests, ARRAY_SIZE(tests));
 }
