@@ -11,7 +11,7 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 build-module := tools/kernels/module
 
 .PHONY: all module modules-all tools setup demo check check-unit check-build \
-	check-vm soak sim bench install dkms clean help
+	check-vm check-debug check-faults model soak sim bench install dkms clean help
 
 all: module tools
 
@@ -48,12 +48,28 @@ check-vm: setup
 	$(MAKE) tools
 	selftests/run vm
 
+# On a kernel that complains about what others let pass; slow, so what moves, what
+# is refused and what fails, each once. TESTS=PATTERN for less or more.
+check-debug: setup
+	$(MAKE) tools
+	selftests/run debug
+
+# A handoff in which something goes wrong at each message, on KVER (bookworm).
+check-faults: setup
+	$(MAKE) tools
+	selftests/run faults
+
+model: setup
+	$(MAKE) -C selftests/model run
+
 soak: setup
 	$(MAKE) tools
 	selftests/run soak
 
+# Clusters of thousands of nodes, and one million handoffs under random faults.
 sim: setup
 	$(MAKE) -C selftests/sim run
+	$(MAKE) -C selftests/unit sim
 
 bench: setup
 	$(MAKE) tools
@@ -92,8 +108,12 @@ help:
 	@echo '     check-unit      the pure core, in user space'
 	@echo '     check-build     warnings, sparse, objtool, exported symbols, dkms'
 	@echo '     check-vm        on clusters of virtual machines'
+	@echo '     check-debug     some of these on a kernel with KASAN, lockdep, kmemleak, ...'
+	@echo '     check-faults    crashes and cut cables at every message of a handoff'
 	@echo 'make soak          200 moves under load on the first kernel, 20 on the others'
-	@echo 'make sim           clusters of up to 4,096 nodes in virtual time (minutes)'
+	@echo 'make model         the handoff, verified by Spin'
+	@echo 'make sim           clusters of up to 4,096 nodes, and a million handoffs, in'
+	@echo '                   virtual time (minutes)'
 	@echo 'make bench         measurements'
 	@echo 'make install       module and tools into this machine'
 	@echo 'make dkms          the module for every kernel of this machine, by DKMS'

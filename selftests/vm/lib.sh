@@ -6,7 +6,8 @@
 #
 # The lab is $LAB. Programs run as USER (nobody) unless a test says otherwise, and
 # see the directory $DIR, which all nodes share. A test is a command that returns
-# 0; what it prints is shown if it does not. 4 from it means: skipped, and the last
+# 0; what it prints is shown if it does not. SLOW multiplies every time that is
+# waited for (1; four times that on the debug kernel). 4 from it means: skipped, and the last
 # line says why.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -14,30 +15,37 @@ bin=$top/build/selftests/vm
 ctl=$top/build/tools/continuumctl
 : "${LAB:=check-$$}"
 USER=nobody
+BUILD=module		# which build of the module
 work=$(mktemp -d)
 count=0 failed=0 skipped=0
 NODES=()
+: "${SLOW:=1}"
 
 lab() { "$top/tools/lab/lab" -L "$LAB" "$@"; }
 
 # on NODE COMMAND...: as root; as NODE COMMAND...: as $USER. Never for ever.
-on() { local n=$1; shift; timeout "${LIMIT:-120}" "$top/tools/lab/lab" -L "$LAB" exec "$n" -- "$@" </dev/null; }
-as() { local n=$1; shift; timeout "${LIMIT:-120}" "$top/tools/lab/lab" -L "$LAB" exec -u "$USER" "$n" -- "$@" </dev/null; }
+on() { local n=$1; shift; timeout "${LIMIT:-$((120 * SLOW))}" "$top/tools/lab/lab" -L "$LAB" exec "$n" -- "$@" </dev/null; }
+as() { local n=$1; shift; timeout "${LIMIT:-$((120 * SLOW))}" "$top/tools/lab/lab" -L "$LAB" exec -u "$USER" "$n" -- "$@" </dev/null; }
 ctl() { local n=$1; shift; on "$n" "$ctl" "$@"; }
 
 # ---- the lab ----
 
 lab_begin() {
 	KERNEL=$1
-	local i
+	local i mib=512
+
+	if [ "$KERNEL" = debug ]; then
+		mib=1024 SLOW=$((4 * SLOW))
+		export LAB_BOOT_TIMEOUT=${LAB_BOOT_TIMEOUT:-600}
+	fi
 
 	for ((i = 1; i <= $2; i++)); do NODES+=("n$i"); done
 	trap lab_end EXIT
 	trap 'exit 143' TERM HUP
 	trap 'exit 130' INT
 	# nothing moves by itself but where a test wants it
-	LAB_CONF="valve = no" lab up -n "$2" -k "$KERNEL" -m "${LAB_MIB:-512}" --cpus "${LAB_CPUS:-1}" \
-		>"$work/up" 2>&1 || return 1
+	LAB_CONF="valve = no" lab up -n "$2" -k "$KERNEL" -m "${LAB_MIB:-$mib}" --cpus "${LAB_CPUS:-1}" \
+		--build "$BUILD" >"$work/up" 2>&1 || return 1
 	SHARED=/shared/test
 	on n1 mkdir -m 1777 "$SHARED"
 }
@@ -166,9 +174,21 @@ run_options=()
 # says FILE PATTERN [SECONDS]: waits until a line of a node's file matches.
 says() {
 	on "${NODE:-n1}" sh -c 'i=0; while ! grep -qE "$1" "$0" 2>/dev/null; do
-		i=$((i + 1)); [ $i -lt "$2" ] || exit 1; sleep 0.1; done' "$1" "$2" "$((${3:-30} * 10))" && return
+		i=$((i + 1)); [ $i -lt "$2" ] || exit 1; sleep 0.1; done' "$1" "$2" "$((${3:-30} * 10 * SLOW))" && return
 	echo "nothing like \"$2\" in $1:"
 	on "${NODE:-n1}" cat "$1"
+	return 1
+}
+
+# alive_again NODE: n1 sees it so.
+alive_again() {
+	local i
+
+	for ((i = 0; i < 60 * SLOW; i++)); do
+		! ctl n1 peers -j | tr '{' '\n' | grep "\"name\": *\"$1\"" | grep -q '"alive"' || return 0
+		sleep 0.5
+	done
+	ctl n1 peers
 	return 1
 }
 
