@@ -1440,10 +1440,10 @@ int ctm_journey_recover(struct ctm_process *p, const struct ctm_caller *by, char
 
 	if (!j)
 		return -ENOENT;
-	if (READ_ONCE(j->m.state) == CTM_HO_SRC_LIMBO)
+	if (READ_ONCE(j->m.state) == CTM_HO_SRC_COMMITTED)
+		err = -EBUSY;
+	else if (READ_ONCE(j->m.state) == CTM_HO_SRC_LIMBO)
 		err = ctm_may_act(p, by);
-	else
-		goto out;
 	if (err)
 		goto out;
 	step(j, &ev);

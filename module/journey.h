@@ -41,7 +41,7 @@ void ctm_journey_chooser(u32 (*fn)(struct ctm_process *p));
 /**
  * ctm_journey_recover() - an operator: the copy in limbo here is the one that counts
  * Waits until it runs.  @why (CTM_REASON_MAX) gets a text on success.
- * Return: 0, -ENOENT: none is in limbo here; -EPERM, -ETIMEDOUT
+ * Return: 0, -ENOENT: none is in limbo here; -EBUSY: but it may be soon; -EPERM, -ETIMEDOUT
  */
 int ctm_journey_recover(struct ctm_process *p, const struct ctm_caller *by, char *why);
 

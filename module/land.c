@@ -8,6 +8,7 @@
  * does it.  While the restorer builds it alone receives from the connection, and
  * the serve thread only waits (`reading` says that it is inside).
  */
+#include <linux/delay.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/mm.h>
@@ -842,6 +843,46 @@ static int enter_process(struct ctm_landing *l)
 	return p->flags & CTM_ADOPT_TTY && !p->term ? ctm_term_create(p) : 0;
 }
 
+#define CLEAR_STEP_MS	100
+#define CLEAR_MS	5000
+
+static struct ctm_landing *landing_of(u64 gpid)
+{
+	struct ctm_landing *l, *found = NULL;
+
+	mutex_lock(&landers_lock);
+	list_for_each_entry(l, &live_landings, list)
+		if (l->m.id.gpid == gpid) {
+			kref_get(&l->ref);
+			found = l;
+			break;
+		}
+	mutex_unlock(&landers_lock);
+	return found;
+}
+
+/*
+ * One landing of a process at a time.  An earlier one may still wait for a word that
+ * was lost: the source would not try again if it had not aborted that attempt.
+ */
+static int clear_way(const struct ctm_ho_id *id, char *why)
+{
+	struct ctm_landing *l;
+	unsigned int ms;
+
+	for (ms = 0; ms < CLEAR_MS; ms += CLEAR_STEP_MS) {
+		l = landing_of(id->gpid);
+		if (!l)
+			return 0;
+		if (ctm_ho_id_supersedes(id, &l->m.id))
+			happen(l, CTM_HO_EV_SUPERSEDED, ECANCELED);
+		landing_put(l);
+		msleep(CLEAR_STEP_MS);
+	}
+	strscpy(why, "an earlier landing of it has not ended here", CTM_REASON_MAX);
+	return -EBUSY;
+}
+
 static void refuse(struct ctm_conn *c, const struct ctm_ho_id *id, int err, const char *why)
 {
 	ctm_count(CTM_CNT_HANDOFF_REFUSED);
@@ -897,6 +938,8 @@ static struct ctm_landing *consider(struct ctm_conn *c, const struct ctm_ho_fram
 		err = -ESTALE;
 	if (!err)
 		err = judge(o, &from, why);
+	if (!err)
+		err = clear_way(&ev.id, why);
 	if (err)
 		goto no;
 	l = take_lander(&ev.id);
@@ -1557,6 +1600,8 @@ int ctm_landing_recover(u64 gpid, const struct ctm_caller *by, char *why)
 
 	if (!l)
 		return -ENOENT;
+	if (READ_ONCE(l->m.state) == CTM_HO_DST_PREPARED)
+		err = -EBUSY;		/* it still asks its source */
 	if (READ_ONCE(l->m.state) != CTM_HO_DST_LIMBO)
 		goto out;
 	err = may_recover(l, by);

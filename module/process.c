@@ -567,12 +567,24 @@ static bool host_gone(const struct ctm_process *p, bool rebooted)
 	return !rebooted && (host.state == CTM_PEER_DEAD || host.state == CTM_PEER_LEFT);
 }
 
+/* has the node that it was leaving for all of it?  0, -ESRCH: no; else it cannot be asked */
+static int held(struct ctm_process *p)
+{
+	__u64 gpid = p->gpid;
+	size_t none = 0;
+
+	return p->leaving_to ? ctm_call(p->leaving_to, CTM_CALL_HELD, &gpid, sizeof(gpid), NULL, &none,
+					2000) : -ESRCH;
+}
+
 int ctm_process_lost(struct ctm_process *p)
 {
 	if (p->ended)
 		return -ESRCH;
 	if (!host_gone(p, false))
 		return -EINVAL;
+	if (held(p) == 0)
+		return -EBUSY;		/* not yet in limbo, or it would have been found */
 	keep_exit_record(p, &host_lost, p->host);
 	return 0;
 }
@@ -583,14 +595,8 @@ int ctm_process_lost(struct ctm_process *p)
  */
 static int settle_lost(struct ctm_process *p)
 {
-	__u64 gpid = p->gpid;
-	size_t none = 0;
-	int err = -ESRCH;
-
-	if (p->leaving_to)
-		err = ctm_call(p->leaving_to, CTM_CALL_HELD, &gpid, sizeof(gpid), NULL, &none, 2000);
-	if (err != -ESRCH)
-		return -EAGAIN;		/* it holds one, or cannot be asked: it is in limbo */
+	if (held(p) != -ESRCH)
+		return -EAGAIN;		/* it is in limbo */
 	if (host_gone(p, true))		/* not if it told us meanwhile that it runs there */
 		keep_exit_record(p, &host_lost, p->host);
 	return 0;

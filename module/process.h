@@ -206,7 +206,7 @@ void ctm_process_claim(struct ctm_process *p, u32 epoch);
  * No exit is reported.  Context: process, waits for the tasks to die.
  */
 void ctm_process_void(struct ctm_process *p);
-/** ctm_process_lost() - at home: host lost, by an operator's word.  0, -EINVAL: its host is alive */
+/** ctm_process_lost() - at home: host lost, by an operator's word.  0, -EINVAL: its host is alive; -EBUSY: another node has a copy */
 int ctm_process_lost(struct ctm_process *p);
 
 /** ctm_process_info() - fill @out from what this node knows */

@@ -75,7 +75,7 @@ static int ask_all(struct recover_call *c, const u32 *ids, unsigned int n, char 
 	for (i = 0; i < n; i++) {
 		len = CTM_REASON_MAX;
 		err = ctm_call(ids[i], CTM_CALL_RECOVER, c, sizeof(*c), why, &len, RECOVER_MS);
-		if (!err || err == -EPERM || err == -EINVAL || err == -ETIMEDOUT)
+		if (!err || err == -EPERM || err == -EINVAL || err == -ETIMEDOUT || err == -EBUSY)
 			return err;
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -117,6 +117,9 @@ int ctm_recover(struct ctm_target *arg)
 		err = -ESRCH;
 	} else if (err == -EPERM) {
 		strscpy(arg->reason, "only its owner or root may do that", sizeof(arg->reason));
+	} else if (err == -EBUSY) {
+		strscpy(arg->reason, "a handoff of it is under way, or asks for its other end: try again in a minute",
+			sizeof(arg->reason));
 	} else if (err == -ETIMEDOUT) {
 		strscpy(arg->reason, "it did not start in time; look again", sizeof(arg->reason));
 	}

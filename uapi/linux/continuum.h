@@ -248,7 +248,8 @@ struct ctm_signal {
  * the nodes hear of each other; what it has done may be done twice.  When the host
  * is dead and no node has a copy, its exit record says CTM_END_HOST_LOST.  0:
  * @reason says which it was.  EINVAL: not in limbo; ESRCH: no node that answers
- * has it in limbo; ETIMEDOUT: it did not start in time.  Blocks for up to 25 s a
+ * has it in limbo; EBUSY: a handoff of it still looks for its other end, try again;
+ * ETIMEDOUT: it did not start in time.  Blocks for up to 25 s a
  * node.
  */
 struct ctm_target {
