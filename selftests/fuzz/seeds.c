@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * seeds.c - right inputs to begin with: seeds DIR writes DIR/{image,frame,machines}/
+ * seeds.c - right inputs to begin with: seeds DIR writes DIR/{image,frame,machines,member}/
  */
 #include <stdio.h>
 #include "../unit/frames.h"
 #include "../unit/sample.h"
+#include "../../module/core/member.h"
 
 static int put(const char *dir, const char *kind, unsigned int nr, const void *bytes, u32 len)
 {
@@ -28,8 +29,46 @@ static const u8 machines[] = {
 	CTM_HO_EV_COMMIT, 0, 0, 1, CTM_HO_EV_STARTED, 0, 64, 1, CTM_HO_EV_RELEASED, 0, 0, 1,
 };
 
+static bool address(void *owner, u32 id, struct ctm_mb_addr *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->port = 7117;
+	return true;
+}
+
+/* each kind of datagram, by a node that knows others and suspects, for the one of fuzz/member.c */
+static u32 member(u8 *bytes)
+{
+	static const struct ctm_wire_card card = { .name = "seed" };
+	static u64 mem[64 * 1024];
+	struct ctm_mb *m = ctm_mb_init(mem, 8, &ctm_mb_default, 1, 1, 1, 0, address, NULL);
+	struct ctm_mb_actions out = { .n = 0 };
+	u32 at = 0, id, kind;
+	u64 now = 0;
+
+	for (id = 2; id <= 8; id++)
+		ctm_mb_met(m, now, id, id, true, &out);
+	ctm_mb_met(m, now, 100, 1000, true, &out);
+	for (kind = CTM_MB_PING; kind <= CTM_MB_PUSH; kind++) {
+		struct ctm_mb_action a = {
+			.type = CTM_MB_DO_SEND, .kind = kind, .id = 100, .seq = kind, .target = 3,
+		};
+		size_t len = ctm_mb_encode(m, now, &a, &card, bytes + at + 4);
+
+		bytes[at] = 1;
+		bytes[at + 1] = 4;
+		bytes[at + 2] = len;
+		bytes[at + 3] = len >> 8;
+		at += 4 + len;
+		for (now += 2 * CTM_MB_SEC, out.n = 0; ctm_mb_next(m) < now; out.n = 0)
+			ctm_mb_tick(m, ctm_mb_next(m), &out);
+	}
+	return at;
+}
+
 int main(int argc, char **argv)
 {
+	static u8 bytes[8 * 1024];
 	static struct sample s;
 	struct frame f;
 	unsigned int i;
@@ -43,6 +82,7 @@ int main(int argc, char **argv)
 		frame_build(&f, i);
 		bad |= put(argv[1], "frame", i, f.bytes, f.len);
 	}
+	bad |= put(argv[1], "member", 0, bytes, member(bytes));
 	bad |= put(argv[1], "machines", 0, machines, sizeof(machines));
 	return bad;
 }

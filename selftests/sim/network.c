@@ -168,6 +168,26 @@ static void a_pause(void)
 	sim_free(s);
 }
 
+static void clog_one(struct sim *s, void *arg)
+{
+	sim_clog(s, 1, SIM_SEC);
+}
+
+static void a_clog(void)
+{
+	struct world w;
+	struct sim *s = fresh(&w, 1);
+
+	sim_at(s, SIM_SEC, clog_one, NULL);
+	sim_start_all(s);
+	sim_run(s, 2 * SIM_SEC - SIM_MS);
+	CHECK(w.got[1] >= 98 && w.got[1] <= 101 && w.got[2] >= 98 && w.got[2] <= 101);
+	CHECK(w.timers[1] == 199);
+	sim_run(s, 3 * SIM_SEC);
+	CHECK(w.got[1] >= 298 && w.got[2] >= 298);
+	sim_free(s);
+}
+
 static void clocks(void)
 {
 	struct world w;
@@ -281,6 +301,7 @@ static const struct ktap_test tests[] = {
 	{ "simulator: a seed repeats exactly", a_seed_repeats_exactly },
 	{ "simulator: crash and boot", crash_and_boot },
 	{ "simulator: a pause", a_pause },
+	{ "simulator: a clog", a_clog },
 	{ "simulator: clocks", clocks },
 	{ "simulator: two halves", two_halves },
 	{ "simulator: streams", streams },

@@ -246,7 +246,7 @@ void sim_send(struct sim *s, u32 from, u32 to, const void *buf, size_t len)
 		copies += chance(s, s->net.dup);
 	}
 	while (copies--) {
-		at = s->now + (from == to ? 0 : travel(s));
+		at = (s->now < n->clogged ? n->clogged : s->now) + (from == to ? 0 : travel(s));
 		if (from != to && chance(s, s->net.late))
 			at += rng_below(&s->private->rng, s->net.lateness + 1);
 		ev = event_new(s, EV_DGRAM, to, at, buf, len);
@@ -360,10 +360,13 @@ static void note(struct sim *s, const struct event *ev)
 static bool put_off(struct sim *s, struct event *ev)
 {
 	struct sim_node *n = &s->node[ev->node];
+	u64 until = n->paused;
 
 	if (ev->type == EV_CALL || !n->up)
 		return false;
-	if (s->now >= n->paused) {
+	if (ev->type == EV_DGRAM && until < n->clogged)
+		until = n->clogged;
+	if (s->now >= until) {
 		n->waiting -= ev->waits;
 		ev->waits = false;
 		return false;
@@ -377,7 +380,7 @@ static bool put_off(struct sim *s, struct event *ev)
 		n->waiting++;
 		ev->waits = true;
 	}
-	ev->at = n->paused;
+	ev->at = until;
 	put(s->private, ev);
 	return true;
 }
@@ -454,7 +457,7 @@ void sim_boot(struct sim *s, u32 node)
 	if (n->up)
 		sim_crash(s, node);
 	n->up = true;
-	n->paused = 0;
+	n->paused = n->clogged = 0;
 	n->waiting = 0;
 	do {
 		n->boot = rng_next(&s->private->rng);
@@ -490,6 +493,14 @@ void sim_pause(struct sim *s, u32 node, u64 duration)
 
 	if (n->paused < s->now + duration)
 		n->paused = s->now + duration;
+}
+
+void sim_clog(struct sim *s, u32 node, u64 duration)
+{
+	struct sim_node *n = &s->node[node];
+
+	if (n->clogged < s->now + duration)
+		n->clogged = s->now + duration;
 }
 
 void sim_side(struct sim *s, u32 node, u32 side)

@@ -65,7 +65,7 @@ struct sim_ops {
  * @delay, @jitter: one way: @delay + up to @jitter (evenly), ns
  * @loss, @dup, @late: per mille.  A late one takes up to @lateness more, and so is
  *           overtaken by others
- * @buffer:  datagrams that wait at a node that is paused; further ones are lost
+ * @buffer:  datagrams that wait at a node that is paused or clogged; further ones are lost
  * @patience: streams: sending again for that long, then the stream breaks
  */
 struct sim_net {
@@ -85,7 +85,8 @@ struct sim_node {
 	bool up;
 	u64 boot;			/* new at each start, never 0 */
 	u64 paused;			/* until */
-	u32 waiting;			/* datagrams, while paused */
+	u64 clogged;			/* until */
+	u32 waiting;			/* datagrams, while paused or clogged */
 	s64 offset;			/* of its clock, ns */
 	s64 drift;			/* of its clock, parts per million */
 	u64 drift_since;
@@ -145,6 +146,8 @@ void sim_start_all(struct sim *s);
 void sim_crash(struct sim *s, u32 node);
 /** sim_pause() - for @duration it does nothing; then it finds timers and datagrams, in order */
 void sim_pause(struct sim *s, u32 node, u64 duration);
+/** sim_clog() - its datagrams, in and out, wait for @duration, while its timers go on */
+void sim_clog(struct sim *s, u32 node, u64 duration);
 /** sim_side() - only nodes with the same @side reach each other; all begin with 0 */
 void sim_side(struct sim *s, u32 node, u32 side);
 void sim_heal(struct sim *s);		/* all to side 0, all links up */
