@@ -280,6 +280,15 @@ static void spread(struct ctm_mb *m, struct ctm_mb_peer *p)
 	m->queue[m->nqueue++] = slot_of(m, p);
 }
 
+/* somebody has not heard of @p's incarnation: say it twice more */
+static void repeat(struct ctm_mb *m, struct ctm_mb_peer *p)
+{
+	if (p->queued & IN_QUEUE)
+		return;
+	spread(m, p);
+	p->sent = send_limit(m) - 2;
+}
+
 static void unspread(struct ctm_mb *m, struct ctm_mb_peer *p)
 {
 	if (!(p->queued & IN_QUEUE))
@@ -400,7 +409,7 @@ int ctm_mb_met(struct ctm_mb *m, u64 now, u32 id, u64 boot, bool news, struct ct
 	if (p->boot != boot)
 		memset(&p->load, 0, sizeof(p->load));
 	p->boot = boot;
-	p->inc = p->state == CTM_MB_NONE ? 0 : p->inc + 1;
+	p->inc = known ? p->inc + 1 : 1;		/* what it begins with itself */
 	set_state(m, p, CTM_MB_ALIVE, now, out);
 	if (!known && !news)
 		unspread(m, p);
@@ -477,6 +486,8 @@ static void hear_of_self(struct ctm_mb *m, u64 boot, u32 inc, enum ctm_mb_state 
 			me->inc = inc;
 		return;
 	}
+	if (inc < me->inc)
+		repeat(m, me);
 	if (inc < me->inc || inc == ~0u)
 		return;
 	me->inc = inc + 1;
@@ -517,6 +528,8 @@ static void hear_of(struct ctm_mb *m, u64 now, const struct ctm_wire_mb_update *
 			learn(id, boot, where, out);
 		return;
 	}
+	if (inc < p->inc && u->state != CTM_MB_ALIVE)
+		repeat(m, p);
 	switch (u->state) {
 	case CTM_MB_ALIVE:
 		if (inc > p->inc)

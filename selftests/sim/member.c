@@ -386,7 +386,7 @@ static bool brief;
 
 struct detection {
 	double rounds, suspect, first, all;	/* means, over the victims */
-	u32 victims, missed;
+	u32 victims, suspected, missed;
 	u64 false_suspects, false_dead;
 	double node_minutes, messages, bytes;
 };
@@ -409,7 +409,11 @@ static void crash_some(struct sim *s, struct detection *d, u32 victims)
 		d->victims++;
 		d->missed += n->dead_at < live;
 		d->rounds += ceil((double)(n->first_ping - n->crashed_at) / PERIOD);
-		d->suspect += sim_seconds(n->first_suspect - n->crashed_at);
+		/* one that was suspected already when it crashed is no first detection */
+		if (n->first_suspect) {
+			d->suspect += sim_seconds(n->first_suspect - n->crashed_at);
+			d->suspected++;
+		}
 		d->first += sim_seconds(n->first_dead - n->crashed_at);
 		d->all += sim_seconds(n->last_dead - n->crashed_at);
 	}
@@ -447,7 +451,7 @@ static void detect(u32 nodes, u32 loss, u32 runs, u32 victims)
 	for (r = 0; r < runs; r++)
 		detect_once(&d, nodes, loss, victims, seed + r);
 	ktap_note("%5u %4u %% %6.2f %8.2f %8.1f %8.1f %7.2f %6llu of %-8.0f %5.1f %6.0f  %llu",
-		  nodes, loss, d.rounds / d.victims, d.suspect / d.victims, d.first / d.victims,
+		  nodes, loss, d.rounds / d.victims, d.suspect / d.suspected, d.first / d.victims,
 		  d.all / d.victims, d.false_suspects / d.node_minutes,
 		  (unsigned long long)d.false_dead, d.node_minutes, d.messages / runs,
 		  d.bytes / runs, (unsigned long long)seed);

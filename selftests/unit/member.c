@@ -488,7 +488,7 @@ static struct view suspicious(void)
 
 	for (i = 1; i <= 9; i++)
 		meet(&v, i);
-	say(&v, 1, 9, 0, CTM_MB_SUSPECT, 2);
+	say(&v, 1, 9, 1, CTM_MB_SUSPECT, 2);
 	CHECK(state(&v, 9) == CTM_MB_SUSPECT);
 	return v;
 }
@@ -499,8 +499,8 @@ static void unconfirmed(void)
 	u64 begun = v.now;
 
 	/* the same accuser again and again is one */
-	say(&v, 3, 9, 0, CTM_MB_SUSPECT, 2);
-	say(&v, 4, 9, 0, CTM_MB_SUSPECT, 2);
+	say(&v, 3, 9, 1, CTM_MB_SUSPECT, 2);
+	say(&v, 4, 9, 1, CTM_MB_SUSPECT, 2);
 	CHECK(ctm_mb_find(v.mb, 9)->confirmed == 0);
 	/* our own probes confirm it, so keep it from being probed: a small ring would */
 	v.now = begun + ctm_mb_suspicion(v.mb, 0) - 1;
@@ -519,12 +519,12 @@ static void confirmed(void)
 	struct view v = suspicious();
 	u64 begun = v.now;
 
-	say(&v, 3, 9, 0, CTM_MB_SUSPECT, 3);
-	say(&v, 3, 9, 0, CTM_MB_SUSPECT, 3);
+	say(&v, 3, 9, 1, CTM_MB_SUSPECT, 3);
+	say(&v, 3, 9, 1, CTM_MB_SUSPECT, 3);
 	CHECK(ctm_mb_find(v.mb, 9)->confirmed == 1);
-	say(&v, 3, 9, 0, CTM_MB_SUSPECT, 4);
-	say(&v, 3, 9, 0, CTM_MB_SUSPECT, 5);
-	say(&v, 3, 9, 0, CTM_MB_SUSPECT, 6);
+	say(&v, 3, 9, 1, CTM_MB_SUSPECT, 4);
+	say(&v, 3, 9, 1, CTM_MB_SUSPECT, 5);
+	say(&v, 3, 9, 1, CTM_MB_SUSPECT, 6);
 	CHECK(ctm_mb_find(v.mb, 9)->confirmed == 3);
 	REQUIRE(until(&v, 60 * SEC, is_dead));
 	CHECK(v.now == begun + 5 * SEC);
@@ -537,27 +537,54 @@ static void refuted_by_itself(void)
 	struct dgram d;
 
 	/* an old incarnation refutes nothing, a newer one does */
-	say(&v, 3, 9, 0, CTM_MB_ALIVE, 0);
-	CHECK(state(&v, 9) == CTM_MB_SUSPECT);
 	say(&v, 3, 9, 1, CTM_MB_ALIVE, 0);
-	CHECK(state(&v, 9) == CTM_MB_ALIVE && inc(&v, 9) == 1);
+	CHECK(state(&v, 9) == CTM_MB_SUSPECT);
+	say(&v, 3, 9, 2, CTM_MB_ALIVE, 0);
+	CHECK(state(&v, 9) == CTM_MB_ALIVE && inc(&v, 9) == 2);
 	/* an old suspicion suspects nobody */
-	say(&v, 3, 9, 0, CTM_MB_SUSPECT, 4);
-	CHECK(state(&v, 9) == CTM_MB_ALIVE);
 	say(&v, 3, 9, 1, CTM_MB_SUSPECT, 4);
+	CHECK(state(&v, 9) == CTM_MB_ALIVE);
+	say(&v, 3, 9, 2, CTM_MB_SUSPECT, 4);
 	CHECK(state(&v, 9) == CTM_MB_SUSPECT);
 	/* directly, in any datagram of its own */
-	d = dgram(CTM_MB_ACK, 2, 12345, 9);
+	d = dgram(CTM_MB_ACK, 3, 12345, 9);
 	deliver(&v, 9, &d);
-	CHECK(state(&v, 9) == CTM_MB_ALIVE && inc(&v, 9) == 2);
+	CHECK(state(&v, 9) == CTM_MB_ALIVE && inc(&v, 9) == 3);
 	/* death wins over an incarnation that is as old, life by a newer one */
-	say(&v, 3, 9, 2, CTM_MB_DEAD, 0);
+	say(&v, 3, 9, 3, CTM_MB_DEAD, 0);
 	CHECK(state(&v, 9) == CTM_MB_DEAD && is_dead());
-	say(&v, 3, 9, 2, CTM_MB_ALIVE, 0);
-	say(&v, 3, 9, 2, CTM_MB_SUSPECT, 0);
-	CHECK(state(&v, 9) == CTM_MB_DEAD);
 	say(&v, 3, 9, 3, CTM_MB_ALIVE, 0);
+	say(&v, 3, 9, 3, CTM_MB_SUSPECT, 0);
+	CHECK(state(&v, 9) == CTM_MB_DEAD);
+	say(&v, 3, 9, 4, CTM_MB_ALIVE, 0);
 	CHECK(state(&v, 9) == CTM_MB_ALIVE);
+	done(&v);
+}
+
+/* Whoever has not heard of a refutation is told, even after everybody has stopped saying it. */
+static void corrected(void)
+{
+	struct view v = view_of(ME, MAX, &ctm_mb_default);
+	struct ctm_mb_action a = { .type = CTM_MB_DO_SEND, .kind = CTM_MB_PUSH, .id = 1 };
+	struct ctm_mb_dgram m;
+	u8 buf[CTM_MB_DGRAM_MAX];
+	u32 i, k, seen = 0;
+
+	for (i = 1; i <= 9; i++)
+		meet(&v, i);
+	say(&v, 3, 9, 5, CTM_MB_ALIVE, 0);
+	for (i = 0; i < 100; i++)
+		ctm_mb_encode(v.mb, v.now, &a, &card, buf);
+	say(&v, 3, 9, 2, CTM_MB_SUSPECT, 3);
+	CHECK(state(&v, 9) == CTM_MB_ALIVE);
+	for (i = 0; i < 100; i++) {
+		size_t len = ctm_mb_encode(v.mb, v.now, &a, &card, buf);
+
+		REQUIRE(!ctm_mb_decode(buf, len, &m));
+		for (k = 0; k < m.head->updates; k++)
+			seen += le32_to_cpu(m.update[k].id) == 9 && le32_to_cpu(m.update[k].inc) == 5;
+	}
+	CHECK(seen == 2);
 	done(&v);
 }
 
@@ -566,11 +593,11 @@ static void suspected_anew(void)
 	struct view v = suspicious();
 	u64 later;
 
-	say(&v, 3, 9, 0, CTM_MB_SUSPECT, 3);
+	say(&v, 3, 9, 1, CTM_MB_SUSPECT, 3);
 	v.now += 4 * SEC;
 	later = v.now;
 	/* it has refuted that, and is suspected again: from the beginning */
-	say(&v, 3, 9, 1, CTM_MB_SUSPECT, 4);
+	say(&v, 3, 9, 2, CTM_MB_SUSPECT, 4);
 	CHECK(ctm_mb_find(v.mb, 9)->confirmed == 0 && ctm_mb_find(v.mb, 9)->from[0] == 4);
 	CHECK(ctm_mb_find(v.mb, 9)->since == later);
 	done(&v);
@@ -863,8 +890,8 @@ static void the_dead_are_greeted(void)
 	done(&v);
 	for (i = 1; i <= 9; i++)
 		meet(&d, i);
-	say(&d, 1, 9, 0, CTM_MB_DEAD, 0);
-	say(&d, 1, 8, 0, CTM_MB_LEFT, 0);
+	say(&d, 1, 9, 1, CTM_MB_DEAD, 0);
+	say(&d, 1, 8, 1, CTM_MB_LEFT, 0);
 	CHECK(ctm_mb_live(d.mb) == 8);
 	begun = d.now;
 	for (i = 0; i < 10; i++) {
@@ -876,7 +903,7 @@ static void the_dead_are_greeted(void)
 	CHECK(d.now <= begun + 21 * SEC);
 	/* and when one answers it is alive for all who hear of it */
 	meet(&d, 9);
-	CHECK(state(&d, 9) == CTM_MB_ALIVE && inc(&d, 9) == 1);
+	CHECK(state(&d, 9) == CTM_MB_ALIVE && inc(&d, 9) == 2);
 	done(&d);
 }
 
@@ -891,7 +918,7 @@ static void we_slept(void)
 		meet(&v, i);
 	until(&v, 2 * SEC, is_ping);
 	for (i = 2; i < 6; i++)
-		say(&v, i, 9, 0, CTM_MB_SUSPECT, i);
+		say(&v, i, 9, 1, CTM_MB_SUSPECT, i);
 	CHECK(ctm_mb_find(v.mb, 9)->confirmed == 3);
 	v.now += 100 * SEC;
 	clear();
@@ -911,7 +938,7 @@ static void everybody_dies_at_once(void)
 	for (i = 1; i <= 1000; i++)
 		meet(&v, i);
 	for (i = 2; i <= 1000; i++)
-		say(&v, 1, i, 0, CTM_MB_SUSPECT, 0);
+		say(&v, 1, i, 1, CTM_MB_SUSPECT, 0);
 	v.now += 100 * SEC;
 	clear();
 	ctm_mb_tick(v.mb, v.now, &out);			/* we have slept */
@@ -942,6 +969,7 @@ static const struct ktap_test tests[] = {
 	{ "member: an unconfirmed suspicion", unconfirmed },
 	{ "member: a confirmed suspicion", confirmed },
 	{ "member: a refuted suspicion", refuted_by_itself },
+	{ "member: whoever is behind is corrected", corrected },
 	{ "member: a suspicion anew", suspected_anew },
 	{ "member: we refute", we_refute },
 	{ "member: health", health },
