@@ -4,100 +4,31 @@
  *
  * A struct peer is created when a hello with it was finished, and stays until the
  * node goes down or leaves, or the peer is forgotten.  table.lock (a leaf, taken
- * with interrupts off, also under targets.lock) covers the table and all fields
- * without a note; whoever works on a peer without the lock holds a reference.
+ * with interrupts off, also under targets.lock) covers the table; whoever works on a
+ * peer without the lock holds a reference.
  *
- * Three works:
+ * Two works:
  *   beat    once a second: heartbeats out, states by age, targets that are due
- *   greet   one for each target (an address where a peer might be): hello, and the
- *           peer's own table, whose unknown entries become targets
  *   tell    compares what the others were told of each peer with what it is now:
  *           aborts connections, calls the callbacks.  A change that is undone
  *           before tell has run is never told
- *
- * Sessions: a hello with CTM_WIRE_HELLO_SESSION gives keys for datagrams, both
- * ways.  The one who asked uses them at once; the one who answered uses them when
- * the first datagram under them has come, because the WELCOME may have been lost.
- * A few older ones stay valid for what is under way.
  */
-#include <crypto/algapi.h>
 #include <linux/hashtable.h>
 #include <linux/jiffies.h>
-#include <linux/kref.h>
-#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
-#include <linux/spinlock.h>
 #include <linux/workqueue.h>
-#include <net/ipv6.h>
 #include "abi.h"
-#include "core/replay.h"
 #include "netlink.h"
-#include "net/peers.h"
+#include "net/peers_priv.h"
 
-#define PEERS_MAX	4096u
-#define TARGETS_MAX	8192u
 #define BEAT		HZ
 #define SUSPECT_AFTER	(3 * HZ)
 #define DEAD_AFTER	(8 * HZ)
-#define GREET_MS	5000u
-#define GREETS_MAX	8		/* at once */
-#define RETRY_MIN	(2 * HZ)
-#define RETRY_MAX	(20 * HZ)
-#define RETRIES		10u		/* for what is neither seed nor peer */
 #define GOSSIP_BEATS	30u		/* every so many beats one peer's table is read again */
 #define LEAVE_MS	2000u
-#define SESSIONS	4u
 #define WATCHERS_MAX	8u
-
-/** struct session - datagram keys with one boot of one peer; peer.session_lock */
-struct session {
-	u64 id;
-	u64 boot;
-	u64 age;			/* the larger the newer */
-	u64 counter;			/* last one sent */
-	struct ctm_key tx, rx;
-	struct ctm_replay seen;
-};
-
-struct peer {
-	struct hlist_node hash;
-	struct list_head all;
-	struct kref ref;
-	u32 id;				/* constant */
-	u8 machine[CTM_WIRE_MACHINE];	/* constant */
-
-	u64 boot;
-	enum ctm_peer_state state;
-	struct ctm_addr addr;
-	struct ctm_wire_card card;
-	unsigned long heard;		/* jiffies; without lock */
-
-	enum ctm_peer_state told_state;	/* by tell; 0: nothing yet */
-	u64 told_boot;
-
-	spinlock_t session_lock;	/* the rest */
-	struct session *sessions[SESSIONS];
-	struct session *tx;
-	u64 session_age;
-};
-
-/** struct target - an address to greet; targets.lock, but @work */
-struct target {
-	struct list_head list;
-	struct work_struct work;
-	struct ctm_addr addr;
-	u32 id;			/* of the peer there; seeds: as far as known */
-	bool seed;
-	bool self;		/* that is us: never again */
-	bool busy;
-	bool gone;		/* free it when it is not busy any more */
-	unsigned long next;	/* jiffies */
-	unsigned int fails;
-	int last_err;
-};
 
 /* One cluster a node: file scope. */
 static struct {
@@ -112,16 +43,7 @@ static struct {
 	.all = LIST_HEAD_INIT(table.all),
 };
 
-static struct {
-	spinlock_t lock;
-	struct list_head list;
-	unsigned int n;
-} targets = {
-	.lock = __SPIN_LOCK_UNLOCKED(targets.lock),
-	.list = LIST_HEAD_INIT(targets.list),
-};
-
-static struct workqueue_struct *beat_wq, *greet_wq, *tell_wq;
+static struct workqueue_struct *beat_wq, *tell_wq;
 static void beat(struct work_struct *work);
 static void tell(struct work_struct *work);
 static DECLARE_DELAYED_WORK(beat_work, beat);
@@ -136,14 +58,12 @@ static void (*watchers[WATCHERS_MAX])(u32 id, enum ctm_peer_state state, u64 boo
 static void peer_free(struct kref *ref)
 {
 	struct peer *p = container_of(ref, struct peer, ref);
-	unsigned int i;
 
-	for (i = 0; i < SESSIONS; i++)
-		kfree_sensitive(p->sessions[i]);
+	ctm_sessions_free(&p->sessions);
 	kfree(p);
 }
 
-static void peer_put(struct peer *p)
+void ctm_peer_put(struct peer *p)
 {
 	kref_put(&p->ref, peer_free);
 }
@@ -159,7 +79,7 @@ static struct peer *find_locked(u32 id)
 	return NULL;
 }
 
-static struct peer *peer_get(u32 id)
+struct peer *ctm_peer_get(u32 id)
 {
 	unsigned long flags;
 	struct peer *p;
@@ -175,6 +95,62 @@ static struct peer *peer_get(u32 id)
 static bool present(const struct peer *p)
 {
 	return p->state == CTM_PEER_ALIVE || p->state == CTM_PEER_SUSPECT;
+}
+
+enum ctm_peer_state ctm_peer_where(u32 id, struct ctm_addr *addr)
+{
+	enum ctm_peer_state state = 0;
+	unsigned long flags;
+	struct peer *p;
+
+	spin_lock_irqsave(&table.lock, flags);
+	p = id ? find_locked(id) : NULL;
+	if (p) {
+		*addr = p->addr;
+		state = p->state;
+	}
+	spin_unlock_irqrestore(&table.lock, flags);
+	return state;
+}
+
+enum ctm_peer_state ctm_peer_state(u32 id)
+{
+	struct ctm_addr addr;
+
+	return ctm_peer_where(id, &addr);
+}
+
+unsigned int ctm_peers_list(struct ctm_wire_peer *out, unsigned int max, u32 start)
+{
+	unsigned long flags;
+	unsigned int n = 0;
+	struct peer *p;
+
+	spin_lock_irqsave(&table.lock, flags);
+	list_for_each_entry(p, &table.all, all) {
+		if (!present(p) || p->id <= start || n == max)
+			continue;
+		memset(&out[n], 0, sizeof(out[n]));
+		memcpy(out[n].addr, &p->addr.ip, sizeof(out[n].addr));
+		out[n].id = cpu_to_le32(p->id);
+		out[n].port = cpu_to_le16(p->addr.port);
+		n++;
+	}
+	spin_unlock_irqrestore(&table.lock, flags);
+	return n;
+}
+
+void ctm_peer_left(u32 id)
+{
+	unsigned long flags;
+	struct peer *p;
+
+	spin_lock_irqsave(&table.lock, flags);
+	p = find_locked(id);
+	if (p)
+		p->state = CTM_PEER_LEFT;
+	spin_unlock_irqrestore(&table.lock, flags);
+	queue_work(tell_wq, &tell_work);
 }
 
 static void remove_locked(struct peer *p)
@@ -352,160 +328,6 @@ int ctm_peer_rows(struct ctm_peer_row **out)
 	return n;
 }
 
-/* ---- sessions ---- */
-
-static struct session *session_new(const struct ctm_hello *h)
-{
-	struct session *s = kzalloc(sizeof(*s), GFP_KERNEL);
-	struct ctm_key id, out, in;
-
-	if (!s)
-		return NULL;
-	ctm_key_derive(&h->root, CTM_LABEL_SESSION, &id);
-	ctm_key_derive(&h->root, CTM_LABEL_DGRAM_OUT, &out);
-	ctm_key_derive(&h->root, CTM_LABEL_DGRAM_IN, &in);
-	memcpy(&s->id, id.k, sizeof(s->id));
-	s->boot = h->boot;
-	s->tx = h->initiator ? out : in;
-	s->rx = h->initiator ? in : out;
-	ctm_replay_init(&s->seen);
-	memzero_explicit(&out, sizeof(out));
-	memzero_explicit(&in, sizeof(in));
-	return s;
-}
-
-/* the place of the oldest, but never of the one we send with */
-static unsigned int session_slot(const struct peer *p)
-{
-	unsigned int i, oldest = SESSIONS;
-
-	for (i = 0; i < SESSIONS; i++) {
-		if (!p->sessions[i])
-			return i;
-		if (p->sessions[i] != p->tx &&
-		    (oldest == SESSIONS || p->sessions[i]->age < p->sessions[oldest]->age))
-			oldest = i;
-	}
-	return oldest;
-}
-
-static void session_add(struct peer *p, struct session *s, bool use)
-{
-	struct session *old;
-	unsigned int slot;
-
-	spin_lock(&p->session_lock);
-	slot = session_slot(p);
-	old = p->sessions[slot];
-	s->age = ++p->session_age;
-	p->sessions[slot] = s;
-	if (use || !p->tx)
-		p->tx = s;
-	spin_unlock(&p->session_lock);
-	kfree_sensitive(old);
-}
-
-/* the peer has another boot now: what it knew is lost */
-static void sessions_drop(struct peer *p, u64 boot)
-{
-	struct session *drop[SESSIONS] = { };
-	unsigned int i;
-
-	spin_lock(&p->session_lock);
-	for (i = 0; i < SESSIONS; i++) {
-		if (!p->sessions[i] || p->sessions[i]->boot == boot)
-			continue;
-		drop[i] = p->sessions[i];
-		p->sessions[i] = NULL;
-		if (p->tx == drop[i])
-			p->tx = NULL;
-	}
-	spin_unlock(&p->session_lock);
-	for (i = 0; i < SESSIONS; i++)
-		kfree_sensitive(drop[i]);
-}
-
-static void dgram_tag(u8 tag[CTM_WIRE_DGRAM_TAG], const struct ctm_key *key,
-		      const struct ctm_wire_dgram *d, const void *payload, size_t len)
-{
-	ctm_mac(tag, CTM_WIRE_DGRAM_TAG, key, "datagram",
-		d, offsetof(struct ctm_wire_dgram, tag), payload, len);
-}
-
-int ctm_session_sign(u32 id, struct ctm_wire_dgram *d, const void *payload, size_t len,
-		     struct ctm_addr *addr)
-{
-	struct peer *p = peer_get(id);
-	int err = -EHOSTUNREACH;
-	unsigned long flags;
-	struct ctm_key key;
-
-	if (!p)
-		return err;
-	spin_lock_irqsave(&table.lock, flags);
-	*addr = p->addr;
-	spin_unlock_irqrestore(&table.lock, flags);
-	spin_lock(&p->session_lock);
-	if (p->tx) {
-		d->session = (__force __le64)p->tx->id;
-		d->counter = cpu_to_le64(++p->tx->counter);
-		key = p->tx->tx;
-		err = 0;
-	}
-	spin_unlock(&p->session_lock);
-	peer_put(p);
-	if (!err)
-		dgram_tag(d->tag, &key, d, payload, len);
-	memzero_explicit(&key, sizeof(key));
-	return err;
-}
-
-static struct session *session_find(struct peer *p, const struct ctm_wire_dgram *d)
-{
-	unsigned int i;
-
-	for (i = 0; i < SESSIONS; i++)
-		if (p->sessions[i] && p->sessions[i]->id == (__force u64)d->session &&
-		    p->sessions[i]->boot == le64_to_cpu(d->boot))
-			return p->sessions[i];
-	return NULL;
-}
-
-static int session_check_locked(struct peer *p, const struct ctm_wire_dgram *d,
-				const void *payload, size_t len)
-{
-	struct session *s = session_find(p, d);
-	u8 tag[CTM_WIRE_DGRAM_TAG];
-
-	if (!s)
-		return -ENOKEY;
-	dgram_tag(tag, &s->rx, d, payload, len);
-	if (crypto_memneq(tag, d->tag, sizeof(tag)))
-		return -EBADMSG;
-	if (!ctm_replay_accept(&s->seen, le64_to_cpu(d->counter)))
-		return -EEXIST;
-	/* the peer has these keys for certain */
-	if (!p->tx || s->age > p->tx->age)
-		p->tx = s;
-	return 0;
-}
-
-int ctm_session_check(const struct ctm_wire_dgram *d, const void *payload, size_t len)
-{
-	struct peer *p = peer_get(le32_to_cpu(d->from));
-	int err;
-
-	if (!p)
-		return -ENOKEY;
-	spin_lock(&p->session_lock);
-	err = session_check_locked(p, d, payload, len);
-	spin_unlock(&p->session_lock);
-	if (!err)
-		WRITE_ONCE(p->heard, jiffies);
-	peer_put(p);
-	return err;
-}
-
 /* ---- hello ---- */
 
 static bool same_machine(const struct peer *p, const struct ctm_hello *h)
@@ -557,7 +379,7 @@ static struct peer *peer_new(const struct ctm_hello *h)
 	if (!p)
 		return NULL;
 	kref_init(&p->ref);
-	spin_lock_init(&p->session_lock);
+	ctm_sessions_init(&p->sessions);
 	p->id = h->id;
 	memcpy(p->machine, h->machine, sizeof(p->machine));
 	return p;
@@ -575,7 +397,7 @@ static struct peer *enter(const struct ctm_hello *h, struct peer *fresh)
 	p = find_locked(h->id);
 	if (!p) {
 		p = ERR_PTR(-ENOSPC);
-		if (table.n >= PEERS_MAX)
+		if (table.n >= CTM_PEERS_MAX)
 			goto out;
 		p = fresh;
 		kref_get(&p->ref);
@@ -596,7 +418,7 @@ out:
 
 int ctm_peer_met(const struct ctm_hello *h)
 {
-	struct session *s = NULL;
+	struct ctm_session *s = NULL;
 	struct peer *fresh, *p;
 	int err = -ENOMEM;
 
@@ -604,7 +426,7 @@ int ctm_peer_met(const struct ctm_hello *h)
 	if (!fresh)
 		return -ENOMEM;
 	if (h->flags & CTM_WIRE_HELLO_SESSION) {
-		s = session_new(h);
+		s = ctm_session_new(h);
 		if (!s)
 			goto out;
 	}
@@ -612,15 +434,15 @@ int ctm_peer_met(const struct ctm_hello *h)
 	err = PTR_ERR_OR_ZERO(p);
 	if (err)
 		goto out;
-	sessions_drop(p, h->boot);
+	ctm_sessions_drop(&p->sessions, h->boot);
 	if (s)
-		session_add(p, s, h->initiator);
+		ctm_session_add(&p->sessions, s, h->initiator);
 	s = NULL;
-	peer_put(p);
+	ctm_peer_put(p);
 	queue_work(tell_wq, &tell_work);
 out:
 	kfree_sensitive(s);
-	peer_put(fresh);
+	ctm_peer_put(fresh);
 	return err;
 }
 
@@ -776,120 +598,7 @@ static void send_heartbeats(const u32 *ids, unsigned int n, u32 flags)
 		ctm_dgram_send(ids[i], CTM_DGRAM_HEARTBEAT, &card, sizeof(card));
 }
 
-/* ---- targets ---- */
-
-static void target_work(struct work_struct *work);
-
-static bool addr_equal(const struct ctm_addr *a, const struct ctm_addr *b)
-{
-	return a->port == b->port && ipv6_addr_equal(&a->ip, &b->ip);
-}
-
-static struct target *target_find(const struct ctm_addr *addr)
-{
-	struct target *t;
-
-	list_for_each_entry(t, &targets.list, list)
-		if (!t->gone && addr_equal(&t->addr, addr))
-			return t;
-	return NULL;
-}
-
-/* Add @addr; it may be there.  0, -ENOMEM, -ENOSPC */
-static int target_add(const struct ctm_addr *addr, u32 id, bool seed)
-{
-	struct target *t, *fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
-	int err = 0;
-
-	if (!fresh)
-		return -ENOMEM;
-	INIT_WORK(&fresh->work, target_work);
-	fresh->addr = *addr;
-	fresh->next = jiffies;
-	spin_lock(&targets.lock);
-	t = target_find(addr);
-	if (!t && targets.n < TARGETS_MAX) {
-		t = fresh;
-		fresh = NULL;
-		list_add_tail(&t->list, &targets.list);
-		targets.n++;
-	}
-	if (t) {
-		t->seed |= seed;
-		if (id)
-			t->id = id;
-	} else {
-		err = -ENOSPC;
-	}
-	spin_unlock(&targets.lock);
-	kfree(fresh);
-	return err;
-}
-
-static void target_drop_locked(struct target *t)
-{
-	if (t->busy) {
-		t->gone = true;
-		return;
-	}
-	list_del(&t->list);
-	targets.n--;
-	kfree(t);
-}
-
-static void targets_drop(const struct ctm_addr *only)
-{
-	struct target *t, *next;
-
-	spin_lock(&targets.lock);
-	list_for_each_entry_safe(t, next, &targets.list, list)
-		if (!only || addr_equal(&t->addr, only))
-			target_drop_locked(t);
-	spin_unlock(&targets.lock);
-}
-
-static int peer_state(u32 id)
-{
-	unsigned long flags;
-	struct peer *p;
-	int state;
-
-	spin_lock_irqsave(&table.lock, flags);
-	p = id ? find_locked(id) : NULL;
-	state = p ? p->state : 0;
-	spin_unlock_irqrestore(&table.lock, flags);
-	return state;
-}
-
-/* is there anything to do for @t?  Otherwise it waits (seeds) or goes */
-static bool target_due(struct target *t)
-{
-	int state = peer_state(t->id);
-
-	if (t->busy || t->self)
-		return false;
-	if (state == CTM_PEER_ALIVE || (state == CTM_PEER_LEFT && !t->seed) ||
-	    (!state && !t->seed && t->fails > RETRIES)) {
-		if (!t->seed)
-			target_drop_locked(t);
-		return false;
-	}
-	return time_after_eq(jiffies, t->next);
-}
-
-static void targets_start(void)
-{
-	struct target *t, *next;
-
-	spin_lock(&targets.lock);
-	list_for_each_entry_safe(t, next, &targets.list, list) {
-		if (!target_due(t))
-			continue;
-		t->busy = true;
-		queue_work(greet_wq, &t->work);
-	}
-	spin_unlock(&targets.lock);
-}
+/* ---- once a second ---- */
 
 /* peers that do not answer are greeted again, as long as they are in the table */
 static void targets_for_missing(const u32 *ids, unsigned int n)
@@ -908,194 +617,9 @@ static void targets_for_missing(const u32 *ids, unsigned int n)
 			addr = p->addr;
 		spin_unlock_irqrestore(&table.lock, flags);
 		if (missing)
-			target_add(&addr, ids[i], false);
+			ctm_target_add(&addr, ids[i], false);
 	}
 }
-
-/* ---- greeting ---- */
-
-/* entries of a peer's table: enemy input, though the peer is authentic */
-static void learn(const struct ctm_wire_peer *w)
-{
-	u32 id = le32_to_cpu(w->id);
-	struct ctm_addr addr = { .port = le16_to_cpu(w->port) };
-
-	memcpy(&addr.ip, w->addr, sizeof(addr.ip));
-	if (!id || id == ctm_node_id() || !addr.port || ipv6_addr_any(&addr.ip))
-		return;
-	if (!peer_state(id))
-		target_add(&addr, id, false);
-}
-
-/* the table of the peer at the other end of @c, page by page */
-static int fetch(struct ctm_conn *c)
-{
-	struct ctm_wire_peers_req req = { .op = cpu_to_le32(CTM_WIRE_PEERS_GET) };
-	unsigned int pages = PEERS_MAX / CTM_WIRE_PEERS_MAX + 1;
-	struct ctm_wire_peers *resp;
-	size_t len;
-	u32 i, n;
-	int err;
-
-	resp = kvmalloc(CTM_CALL_MAX, GFP_KERNEL);
-	if (!resp)
-		return -ENOMEM;
-	do {
-		len = CTM_CALL_MAX;
-		err = ctm_call_on(c, CTM_CALL_PEERS, &req, sizeof(req), resp, &len, GREET_MS);
-		if (err)
-			break;
-		err = -EBADMSG;
-		if (len < sizeof(*resp))
-			break;
-		n = le32_to_cpu(resp->count);
-		if (n > CTM_WIRE_PEERS_MAX || len != struct_size(resp, peer, n))
-			break;
-		for (i = 0; i < n; i++)
-			learn(&resp->peer[i]);
-		req.start = resp->next;
-		err = 0;
-	} while (req.start && --pages);
-	kvfree(resp);
-	return err;
-}
-
-/* Meet whoever lives at @addr, and those it knows.  @id: out */
-static int greet(const struct ctm_addr *addr, u32 want, u32 *id, char *why)
-{
-	struct ctm_conn *c = ctm_conn_greet(addr, want, CTM_CHANNEL_CALL, true, GREET_MS, why);
-	int err;
-
-	if (IS_ERR(c))
-		return PTR_ERR(c);
-	*id = ctm_conn_peer(c);
-	err = fetch(c);
-	if (err) {
-		snprintf(why, CTM_REASON_MAX, "the peer's table did not come (error %d)", -err);
-		ctm_conn_close(c);
-		return err;
-	}
-	ctm_call_keep(c);
-	return 0;
-}
-
-static void target_done(struct target *t, int err, u32 id)
-{
-	spin_lock(&targets.lock);
-	t->busy = false;
-	t->self = err == -ELOOP;
-	t->last_err = err;
-	t->fails = err ? t->fails + 1 : 0;
-	if (id)
-		t->id = id;
-	t->next = jiffies + min_t(unsigned long, RETRY_MIN << min(t->fails, 8u), RETRY_MAX);
-	if (t->gone) {
-		list_del(&t->list);
-		targets.n--;
-		kfree(t);
-	}
-	spin_unlock(&targets.lock);
-}
-
-static void target_work(struct work_struct *work)
-{
-	struct target *t = container_of(work, struct target, work);
-	char why[CTM_REASON_MAX], text[CTM_ADDR_TEXT];
-	u32 id = 0;
-	int err;
-
-	/* addr, seed and last_err change only by this work while it is busy */
-	err = greet(&t->addr, t->seed ? 0 : t->id, &id, why);
-	if (err && err != t->last_err && err != -ELOOP && err != -ENETDOWN) {
-		ctm_addr_text(&t->addr, text);
-		pr_info_ratelimited("continuum: %s: %s\n", text, why);
-	}
-	target_done(t, err, id);
-}
-
-/* ---- the call ---- */
-
-static int by_id(const void *a, const void *b)
-{
-	u32 x = le32_to_cpu(((const struct ctm_wire_peer *)a)->id);
-	u32 y = le32_to_cpu(((const struct ctm_wire_peer *)b)->id);
-
-	return x < y ? -1 : x > y;
-}
-
-/* peers that are present, behind @start, unsorted */
-static unsigned int collect(struct ctm_wire_peer *out, unsigned int max, u32 start)
-{
-	unsigned long flags;
-	unsigned int n = 0;
-	struct peer *p;
-
-	spin_lock_irqsave(&table.lock, flags);
-	list_for_each_entry(p, &table.all, all) {
-		if (!present(p) || p->id <= start || n == max)
-			continue;
-		memset(&out[n], 0, sizeof(out[n]));
-		memcpy(out[n].addr, &p->addr.ip, sizeof(out[n].addr));
-		out[n].id = cpu_to_le32(p->id);
-		out[n].port = cpu_to_le16(p->addr.port);
-		n++;
-	}
-	spin_unlock_irqrestore(&table.lock, flags);
-	return n;
-}
-
-static int answer_get(u32 start, struct ctm_wire_peers *resp, size_t *len)
-{
-	struct ctm_wire_peer *all;
-	unsigned int n, given;
-
-	all = kvmalloc_array(PEERS_MAX, sizeof(*all), GFP_KERNEL);
-	if (!all)
-		return -ENOMEM;
-	n = collect(all, PEERS_MAX, start);
-	sort(all, n, sizeof(*all), by_id, NULL);
-	given = min(n, CTM_WIRE_PEERS_MAX);
-	resp->count = cpu_to_le32(given);
-	resp->next = given < n ? all[given - 1].id : 0;
-	memcpy(resp->peer, all, given * sizeof(*all));
-	*len = struct_size(resp, peer, given);
-	kvfree(all);
-	return 0;
-}
-
-static void answer_leave(u32 from)
-{
-	unsigned long flags;
-	struct peer *p;
-
-	spin_lock_irqsave(&table.lock, flags);
-	p = find_locked(from);
-	if (p)
-		p->state = CTM_PEER_LEFT;
-	spin_unlock_irqrestore(&table.lock, flags);
-	queue_work(tell_wq, &tell_work);
-}
-
-static int peers_call(u32 from, const void *buf, size_t len, void *resp, size_t *resp_len)
-{
-	const struct ctm_wire_peers_req *req = buf;
-
-	BUILD_BUG_ON(sizeof(struct ctm_wire_peers) +
-		     CTM_WIRE_PEERS_MAX * sizeof(struct ctm_wire_peer) > CTM_CALL_MAX);
-	*resp_len = 0;
-	if (len != sizeof(*req))
-		return -EINVAL;
-	switch (le32_to_cpu(req->op)) {
-	case CTM_WIRE_PEERS_GET:
-		return answer_get(le32_to_cpu(req->start), resp, resp_len);
-	case CTM_WIRE_PEERS_LEAVE:
-		answer_leave(from);
-		return 0;
-	}
-	return -EOPNOTSUPP;
-}
-
-/* ---- once a second ---- */
 
 /* now and then read somebody's table again: it heals what a lost greeting left */
 static void gossip(const u32 *ids, unsigned int n)
@@ -1107,7 +631,7 @@ static void gossip(const u32 *ids, unsigned int n)
 		return;
 	id = ids[get_random_u32() % n];
 	if (ctm_peer_addr(id, &addr) == 0)
-		target_add(&addr, 0, false);
+		ctm_target_add(&addr, 0, false);
 }
 
 static void beat(struct work_struct *work)
@@ -1127,7 +651,7 @@ static void beat(struct work_struct *work)
 		gossip(ids, n);
 		kvfree(ids);
 	}
-	targets_start();
+	ctm_targets_start();
 	ctm_call_trim(false);
 	queue_delayed_work(beat_wq, &beat_work, BEAT);
 }
@@ -1157,35 +681,22 @@ int ctm_peers_join(const struct ctm_addr *addr, bool wait, char *why)
 	int err;
 
 	set_alone(false);
-	err = target_add(addr, 0, true);
+	err = ctm_target_add(addr, 0, true);
 	if (err) {
 		snprintf(why, CTM_REASON_MAX, "too many seeds (or no memory)");
 		return err;
 	}
 	if (wait) {
-		err = greet(addr, 0, &id, cause);
+		err = ctm_greet(addr, 0, &id, cause);
 		if (err == -ELOOP)
 			err = 0;
 		if (hopeless(err))
-			targets_drop(addr);
+			ctm_targets_drop(addr);
 		ctm_addr_text(addr, text);
 		scnprintf(why, CTM_REASON_MAX, "%s: %.190s", text, cause);
 	}
 	mod_delayed_work(beat_wq, &beat_work, 0);
 	return err;
-}
-
-unsigned int ctm_peer_seeds(struct ctm_addr *out, unsigned int max)
-{
-	struct target *t;
-	unsigned int n = 0;
-
-	spin_lock(&targets.lock);
-	list_for_each_entry(t, &targets.list, list)
-		if (t->seed && !t->gone && n < max)
-			out[n++] = t->addr;
-	spin_unlock(&targets.lock);
-	return n;
 }
 
 /* by call where that is quick, by datagram for all */
@@ -1196,10 +707,10 @@ static void say_goodbye(void)
 	unsigned int n, i;
 	u32 *ids;
 
-	ids = kvmalloc_array(PEERS_MAX, sizeof(*ids), GFP_KERNEL);
+	ids = kvmalloc_array(CTM_PEERS_MAX, sizeof(*ids), GFP_KERNEL);
 	if (!ids)
 		return;
-	n = ctm_peers(ids, PEERS_MAX);
+	n = ctm_peers(ids, CTM_PEERS_MAX);
 	send_heartbeats(ids, n, CTM_WIRE_CARD_LEAVING);
 	for (i = 0; i < n && time_before(jiffies, deadline); i++)
 		ctm_call(ids[i], CTM_CALL_PEERS, &req, sizeof(req), NULL, NULL, LEAVE_MS);
@@ -1235,14 +746,14 @@ static void drop_left(void)
 	}
 	spin_unlock_irqrestore(&table.lock, flags);
 	list_for_each_entry_safe(p, next, &old, all)
-		peer_put(p);
+		ctm_peer_put(p);
 }
 
 void ctm_peers_leave(void)
 {
 	/* a greeting under way ends by itself, and enters nobody any more */
 	set_alone(true);
-	targets_drop(NULL);
+	ctm_targets_drop(NULL);
 	ctm_conn_abort_streams();	/* they end anyway, and stand in the way */
 	say_goodbye();
 	all_left();
@@ -1264,7 +775,7 @@ int ctm_peer_forget(u32 id)
 	}
 	spin_unlock_irqrestore(&table.lock, flags);
 	if (!err)
-		peer_put(p);
+		ctm_peer_put(p);
 	return err;
 }
 
@@ -1292,8 +803,8 @@ void ctm_peers_down(void)
 {
 	set_up(false);
 	cancel_delayed_work_sync(&beat_work);
-	targets_drop(NULL);
-	flush_workqueue(greet_wq);
+	ctm_targets_drop(NULL);
+	ctm_targets_flush();
 	all_left();
 	drop_left();
 	ctm_call_trim(true);
@@ -1303,25 +814,21 @@ int ctm_peers_init(void)
 {
 	hash_init(table.hash);
 	beat_wq = alloc_ordered_workqueue("ctm_beat", 0);
-	greet_wq = alloc_workqueue("ctm_greet", WQ_UNBOUND, GREETS_MAX);
 	tell_wq = alloc_ordered_workqueue("ctm_tell", 0);
-	if (!beat_wq || !greet_wq || !tell_wq) {
+	if (!beat_wq || !tell_wq || ctm_targets_init()) {
 		ctm_peers_exit();
 		return -ENOMEM;
 	}
 	ctm_dgram_handler(CTM_DGRAM_HEARTBEAT, heartbeat);
-	ctm_call_handler(CTM_CALL_PEERS, peers_call);
 	return 0;
 }
 
 void ctm_peers_exit(void)
 {
 	ctm_dgram_handler(CTM_DGRAM_HEARTBEAT, NULL);
-	ctm_call_handler(CTM_CALL_PEERS, NULL);
+	ctm_targets_exit();
 	if (beat_wq)
 		destroy_workqueue(beat_wq);
-	if (greet_wq)
-		destroy_workqueue(greet_wq);
 	if (tell_wq)
 		destroy_workqueue(tell_wq);
 }
