@@ -180,6 +180,11 @@ static const char *set_drain_seconds(struct config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_discover(struct config *config, const char *value)
+{
+	return parse_bool(value, &config->discover);
+}
+
 static const char *set_spare_landers(struct config *config, const char *value)
 {
 	unsigned long number;
@@ -236,6 +241,7 @@ static const struct {
 	{ "watchdog", set_watchdog },
 	{ "watchdog_contention", set_watchdog_contention },
 	{ "drain_seconds", set_drain_seconds },
+	{ "discover", set_discover },
 	{ "spare_landers", set_spare_landers },
 	{ "family_budget", set_family_budget },
 	{ "keeper", set_keeper },

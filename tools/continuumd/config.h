@@ -32,6 +32,7 @@ struct config {
 	uint32_t t_high, t_low;		/* pressures, thousandths */
 	bool valve, watchdog, watchdog_contention;
 	unsigned int drain_seconds;	/* at a stop; 0: no drain then */
+	bool discover;
 	unsigned int spare_landers;
 	unsigned int family_budget;	/* processes and threads of a family on this node */
 	unsigned int seed_count;

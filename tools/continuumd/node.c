@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../lib/cluster.h"
+#include "discover.h"
 #include "key.h"
 #include "log.h"
 #include "loop.h"
@@ -175,10 +176,31 @@ static int send_up(struct netlink *nl, const struct config *config, char *error,
 	return result ? result : talk(nl, request, error, room);
 }
 
+static int send_join(struct netlink *nl, const struct address *address, char *error, size_t room)
+{
+	struct nlmsghdr *request = netlink_begin(nl, CTM_CMD_PEER_JOIN, false);
+
+	mnl_attr_put(request, CTM_PEER_A_ADDR, address->length, address->bytes);
+	mnl_attr_put_u16(request, CTM_PEER_A_PORT, address->port);
+	mnl_attr_put(request, CTM_PEER_A_BACKGROUND, 0, NULL);
+	return talk(nl, request, error, room);
+}
+
+int node_join(const struct address *address, char *error, size_t room)
+{
+	struct netlink *nl = connect_kernel(error, room);
+	int result;
+
+	if (!nl)
+		return -errno;
+	result = send_join(nl, address, error, room);
+	disconnect_kernel(nl);
+	return result;
+}
+
 /* The kernel retries on its own; only a name that does not resolve is ours to retry. */
 static bool join(struct netlink *nl, const char *seed)
 {
-	struct nlmsghdr *request;
 	struct address address;
 	char error[256];
 	int result = address_parse(seed, &address);
@@ -187,11 +209,7 @@ static bool join(struct netlink *nl, const char *seed)
 		log_warning("seed %s: %s", seed, result == -EINVAL ? "not an address" : strerror(-result));
 		return result == -EINVAL;
 	}
-	request = netlink_begin(nl, CTM_CMD_PEER_JOIN, false);
-	mnl_attr_put(request, CTM_PEER_A_ADDR, address.length, address.bytes);
-	mnl_attr_put_u16(request, CTM_PEER_A_PORT, address.port);
-	mnl_attr_put(request, CTM_PEER_A_BACKGROUND, 0, NULL);
-	if (talk(nl, request, error, sizeof(error)))
+	if (send_join(nl, &address, error, sizeof(error)))
 		log_warning("seed %s: %s", seed, error);
 	return true;
 }
@@ -242,8 +260,10 @@ int node_up(const struct config *config, char *error, size_t room)
 	if (result == -EALREADY)
 		result = send_set(nl, config, error, room);
 	disconnect_kernel(nl);
-	if (!result)
+	if (!result) {
 		join_seeds(config);
+		discover_start(config);
+	}
 	return result;
 }
 
@@ -257,6 +277,7 @@ int node_reload(const struct config *config, char *error, size_t room)
 	result = send_set(nl, config, error, room);
 	disconnect_kernel(nl);
 	join_seeds(config);
+	discover_start(config);
 	return result;
 }
 
@@ -290,7 +311,9 @@ int node_down(char *error, size_t room)
 		return -errno;
 	result = talk(nl, netlink_begin(nl, CTM_CMD_NODE_DOWN, false), error, room);
 	disconnect_kernel(nl);
-	if (!result)
+	if (!result) {
 		timer_cancel(&seeds.timer);
+		discover_stop();
+	}
 	return result;
 }

@@ -30,6 +30,9 @@ int node_reload(const struct config *config, char *error, size_t room);
  * Does not wait.  Return: 0 or -errno
  */
 int node_drain(bool on, bool *done, char *error, size_t room);
+struct address;
+/** node_join() - through a node that was found, in the background.  Return: 0 or -errno with @error */
+int node_join(const struct address *address, char *error, size_t room);
 
 /** node_down() - Return: 0, or -EBUSY and a list when processes live here, or -errno */
 int node_down(char *error, size_t room);

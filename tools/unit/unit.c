@@ -13,9 +13,11 @@
 #include "../continuumctl/signals.h"
 #include "../continuumctl/tty.h"
 #include "../continuumd/config.h"
+#include "../continuumd/discover.h"
 #include "../continuumd/machine.h"
 #include "../continuumd/order.h"
 #include "../lib/base64.h"
+#include "../lib/blake2s.h"
 #include "../lib/cluster.h"
 #include "../lib/continuum.h"
 
@@ -232,6 +234,57 @@ static void test_address(void)
 	expect(address_parse("", &address) == -EINVAL);
 }
 
+static void test_blake2s(void)
+{
+	/* of 0, 1, 2, ...; keyed with 0 to 31, and not: the first bytes */
+	static const struct { size_t length; unsigned char keyed[8], plain[8]; } known[] = {
+		{ 0, { 0x48, 0xa8, 0x99, 0x7d, 0xa4, 0x07, 0x87, 0x6b }, { 0x69, 0x21, 0x7a, 0x30, 0x79, 0x90, 0x80, 0x94 } },
+		{ 1, { 0x40, 0xd1, 0x5f, 0xee, 0x7c, 0x32, 0x88, 0x30 }, { 0xe3, 0x4d, 0x74, 0xdb, 0xaf, 0x4f, 0xf4, 0xc6 } },
+		{ 63, { 0xc6, 0x53, 0x82, 0x51, 0x3f, 0x07, 0x46, 0x0d }, { 0xe5, 0x7c, 0xb7, 0x94, 0x87, 0xdd, 0x57, 0x90 } },
+		{ 64, { 0x89, 0x75, 0xb0, 0x57, 0x7f, 0xd3, 0x55, 0x66 }, { 0x56, 0xf3, 0x4e, 0x8b, 0x96, 0x55, 0x7e, 0x90 } },
+		{ 65, { 0x21, 0xfe, 0x0c, 0xeb, 0x00, 0x52, 0xbe, 0x7f }, { 0x1b, 0x53, 0xee, 0x94, 0xaa, 0xf3, 0x4e, 0x4b } },
+		{ 128, { 0x0c, 0x31, 0x1f, 0x38, 0xc3, 0x5a, 0x4f, 0xb9 }, { 0x1f, 0xa8, 0x77, 0xde, 0x67, 0x25, 0x9d, 0x19 } },
+		{ 129, { 0x46, 0xa7, 0x3a, 0x8d, 0xd3, 0xe7, 0x0f, 0x59 }, { 0x5b, 0xd1, 0x69, 0xe6, 0x7c, 0x82, 0xc2, 0xc2 } },
+		{ 255, { 0x3f, 0xb7, 0x35, 0x06, 0x1a, 0xbc, 0x51, 0x9d }, { 0xf0, 0x3f, 0x57, 0x89, 0xd3, 0x33, 0x6b, 0x80 } },
+	};
+	unsigned char key[32], data[256], out[BLAKE2S_BYTES];
+
+	for (unsigned int i = 0; i < sizeof(data); i++)
+		data[i] = (unsigned char)i;
+	memcpy(key, data, sizeof(key));
+	for (unsigned int i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		blake2s(out, key, sizeof(key), data, known[i].length);
+		expect(!memcmp(out, known[i].keyed, 8));
+		blake2s(out, NULL, 0, data, known[i].length);
+		expect(!memcmp(out, known[i].plain, 8));
+	}
+}
+
+static void test_announcement(void)
+{
+	struct config config = { .cluster = "ours", .port = 7117 }, other = { .cluster = "theirs" };
+	unsigned char key[CTM_KEY_LEN] = "key", wrong[CTM_KEY_LEN] = "kex";
+	struct announcement a, b, got;
+	unsigned char *bytes = (unsigned char *)&b;
+
+	announcement_make(&a, &config, 5, key);
+	expect(announcement_check(&a, sizeof(a), &config, key, &got));
+	expect(!announcement_check(&a, sizeof(a), &config, wrong, &got));
+	expect(!announcement_check(&a, sizeof(a), &other, key, &got));
+	expect(!announcement_check(&a, sizeof(a) - 1, &config, key, &got));
+	expect(!announcement_check(&a, 0, &config, key, &got));
+	for (size_t i = 0; i < 8 * sizeof(a); i++) {
+		b = a;
+		bytes[i / 8] ^= (unsigned char)(1 << i % 8);
+		expect(!announcement_check(&b, sizeof(b), &config, key, &got));
+	}
+	announcement_make(&a, &config, 0, key);
+	expect(!announcement_check(&a, sizeof(a), &config, key, &got));
+	config.port = 0;
+	announcement_make(&a, &config, 5, key);
+	expect(!announcement_check(&a, sizeof(a), &config, key, &got));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -244,6 +297,8 @@ static const struct {
 	{ "signals", test_signals },
 	{ "filter", test_filter },
 	{ "address", test_address },
+	{ "blake2s", test_blake2s },
+	{ "announcement", test_announcement },
 };
 
 int main(void)
