@@ -26,7 +26,7 @@ struct relay {
 struct probe {
 	bool active, asked;
 	u32 id, seq;
-	u64 ask_at;
+	u64 ask_at, again_at;
 	u32 nacks_due, nacks;
 };
 
@@ -64,7 +64,7 @@ struct ctm_mb {
 	.alpha = 5, .beta = 6, .confirmations = 3, .health_max = 8, .buddy = true
 
 const struct ctm_mb_config ctm_mb_default = {
-	LIFEGUARD, .stall = CTM_MB_SEC / 2, .push = 2, .reconnect = 2 * CTM_MB_SEC,
+	LIFEGUARD, .pings = 3, .stall = CTM_MB_SEC / 2, .push = 2, .reconnect = 2 * CTM_MB_SEC,
 };
 
 const struct ctm_mb_config ctm_mb_lifeguard = { LIFEGUARD };
@@ -582,7 +582,7 @@ static void hear_load(struct ctm_mb *m, u64 now, const struct ctm_wire_mb_load *
 		.free_mib = le32_to_cpu(w->free_mib),
 		.cpu = le16_to_cpu(w->cpu), .mem = le16_to_cpu(w->mem),
 		.runnable = le16_to_cpu(w->runnable), .processes = le16_to_cpu(w->processes),
-		.flags = le16_to_cpu(w->flags),
+		.flags = le32_to_cpu(w->flags),
 	};
 	act(out, CTM_MB_DO_CARD, p->id);
 }
@@ -621,6 +621,12 @@ static bool update_ok(const struct ctm_wire_mb_update *u)
 	return u->id && u->boot && u->state >= CTM_MB_ALIVE && u->state <= CTM_MB_LEFT;
 }
 
+/* Lies that can be told from truth: L is at most the pressure, and that is cpu + 2 * mem, in thousandths */
+static bool load_ok(u32 load, u32 pressure, u32 cpu, u32 mem)
+{
+	return pressure <= 300000 && load <= pressure && cpu <= 100000 && mem <= 100000;
+}
+
 int ctm_mb_decode(const void *buf, size_t len, struct ctm_mb_dgram *out)
 {
 	const struct ctm_wire_mb *h = buf;
@@ -630,7 +636,9 @@ int ctm_mb_decode(const void *buf, size_t len, struct ctm_mb_dgram *out)
 	    h->updates > CTM_MB_UPDATES || h->addrs > h->updates || h->loads > CTM_MB_LOADS ||
 	    len != sizeof(*h) + h->updates * sizeof(*out->update) +
 		   h->addrs * sizeof(*out->addr) + h->loads * sizeof(*out->load) ||
-	    !ctm_wire_name_ok(h->card.name, sizeof(h->card.name)))
+	    !ctm_wire_name_ok(h->card.name, sizeof(h->card.name)) ||
+	    !load_ok(le32_to_cpu(h->card.load), le32_to_cpu(h->card.pressure),
+		     le32_to_cpu(h->card.cpu), le32_to_cpu(h->card.mem)))
 		return -EINVAL;
 	if ((h->kind == CTM_MB_PING_REQ || h->kind == CTM_MB_ACK || h->kind == CTM_MB_NACK) &&
 	    !h->target)
@@ -645,9 +653,13 @@ int ctm_mb_decode(const void *buf, size_t len, struct ctm_mb_dgram *out)
 	for (i = 0; i < h->addrs; i++)
 		if (!out->addr[i].port)
 			return -EINVAL;
-	for (i = 0; i < h->loads; i++)
-		if (!out->load[i].id)
+	for (i = 0; i < h->loads; i++) {
+		const struct ctm_wire_mb_load *w = &out->load[i];
+
+		if (!w->id || !load_ok(le32_to_cpu(w->load), le32_to_cpu(w->pressure),
+				       le16_to_cpu(w->cpu) * 10, le16_to_cpu(w->mem) * 10))
 			return -EINVAL;
+	}
 	return 0;
 }
 
@@ -860,7 +872,7 @@ static void write_load(const struct ctm_mb_peer *p, struct ctm_wire_mb_load *w)
 	w->mem = cpu_to_le16(p->load.mem);
 	w->runnable = cpu_to_le16(p->load.runnable);
 	w->processes = cpu_to_le16(p->load.processes);
-	w->flags = cpu_to_le16(p->load.flags);
+	w->flags = cpu_to_le32(p->load.flags);
 }
 
 /* Of members at random (a run of the ring, which is shuffled) those heard of last. */
@@ -920,10 +932,12 @@ static void check_stall(struct ctm_mb *m, u64 now)
 	m->stats.stalls++;
 	feel(m, 1);
 	m->probe.ask_at += late;
+	m->probe.again_at += late;
 	m->next_probe += late;
 	for (i = 0; i < m->nsuspects; i++)
 		m->peer[m->suspects[i]].since += late;
-	m->next_suspect += late;
+	if (m->nsuspects)
+		m->next_suspect += late;
 }
 
 static void check_relays(struct ctm_mb *m, u64 now, struct ctm_mb_actions *out)
@@ -954,9 +968,16 @@ static void ask_others(struct ctm_mb *m, struct ctm_mb_actions *out)
 	n = ctm_mb_random(m, to, n, m->probe.id);
 	for (i = 0; i < n; i++)
 		send(out, to[i], CTM_MB_PING_REQ, m->probe.seq, m->probe.id);
+	if (m->cfg.pings > 1)
+		send(out, m->probe.id, CTM_MB_PING, m->probe.seq, 0);
 	act(out, CTM_MB_DO_GREET, m->probe.id);
 	m->probe.asked = true;
 	m->probe.nacks_due = n;
+}
+
+static u64 ping_interval(const struct ctm_mb *m)
+{
+	return m->cfg.pings > 1 ? m->cfg.timeout * (m->health + 1) / m->cfg.pings + 1 : ~0ull >> 1;
 }
 
 /* The period is over, and nothing has come. */
@@ -1004,19 +1025,28 @@ static void probe_begin(struct ctm_mb *m, u64 now, struct ctm_mb_actions *out)
 	m->probe = (struct probe){
 		.active = true, .id = p->id, .seq = ++m->next_seq,
 		.ask_at = now + m->cfg.timeout * (m->health + 1),
+		.again_at = now + ping_interval(m),
 	};
 	m->stats.probes++;
 	send(out, p->id, CTM_MB_PING, m->probe.seq, 0);
 }
 
+static void ping_again(struct ctm_mb *m, u64 now, struct ctm_mb_actions *out)
+{
+	m->probe.again_at = now + ping_interval(m);
+	send(out, m->probe.id, CTM_MB_PING, m->probe.seq, 0);
+}
+
 static void check_probe(struct ctm_mb *m, u64 now, struct ctm_mb_actions *out)
 {
-	if (!room(out, CTM_MB_PROXIES_MAX + 3))
+	if (!room(out, CTM_MB_PROXIES_MAX + 4))
 		return;
 	if (m->probe.active && now >= m->next_probe)
 		probe_failed(m, now, out);
 	else if (m->probe.active && !m->probe.asked && now >= m->probe.ask_at)
 		ask_others(m, out);
+	else if (m->probe.active && !m->probe.asked && now >= m->probe.again_at)
+		ping_again(m, now, out);
 	if (now >= m->next_probe)
 		probe_begin(m, now, out);
 }
@@ -1094,7 +1124,7 @@ u64 ctm_mb_next(const struct ctm_mb *m)
 	if (m->leaving)
 		return ~0ull;
 	if (m->probe.active && !m->probe.asked)
-		next = earlier(next, m->probe.ask_at);
+		next = earlier(next, earlier(m->probe.ask_at, m->probe.again_at));
 	if (m->cfg.push)
 		next = earlier(next, m->next_push);
 	if (m->cfg.reconnect)

@@ -30,6 +30,8 @@
  * Ours on top of them:
  *   - a node that finds that it has slept itself (a call comes late by @stall) gives
  *     everybody that time, instead of taking its own silence for theirs;
+ *   - a ping is repeated before others are asked: a lost datagram is no failure, and with
+ *     thousands of nodes and many of them the suspicions would be more than datagrams carry;
  *   - a finished hello (ctm_mb_met) is an ACK, and the only thing that changes a
  *     member's boot id: it proved the present one.  A new boot supersedes the old;
  *   - the dead are greeted again, one every @reconnect, so that a partition heals.  A
@@ -131,8 +133,7 @@ struct ctm_wire_mb_load {
 	__le16 mem;
 	__le16 runnable;
 	__le16 processes;
-	__le16 flags;			/* CTM_WIRE_CARD_*, the lower half */
-	__le16 pad;
+	__le32 flags;			/* CTM_WIRE_CARD_* */
 };
 static_assert(sizeof(struct ctm_wire_mb_load) == 36, "wire format");
 
@@ -160,6 +161,7 @@ int ctm_mb_decode(const void *buf, size_t len, struct ctm_mb_dgram *out);
 /**
  * struct ctm_mb_config - times in ns
  * @period, @timeout: of a probe; of its first part, before others are asked
+ * @pings:    so often is it pinged in the first part, and once more with the others
  * @proxies:  who are asked
  * @lambda:   an update is sent @lambda * ln(n) times
  * @alpha:    a suspicion lasts at least @alpha * max(1, log10(n)) periods,
@@ -173,6 +175,7 @@ int ctm_mb_decode(const void *buf, size_t len, struct ctm_mb_dgram *out);
  */
 struct ctm_mb_config {
 	u64 period, timeout;
+	u32 pings;
 	u32 proxies, lambda;
 	u32 alpha, beta, confirmations;
 	u32 health_max;
@@ -195,8 +198,8 @@ extern const struct ctm_mb_config ctm_mb_lifeguard;
 struct ctm_mb_load {
 	u32 seq;
 	u32 heard;
-	u32 load, pressure, free_mib;
-	u16 cpu, mem, runnable, processes, flags;
+	u32 load, pressure, free_mib, flags;
+	u16 cpu, mem, runnable, processes;
 };
 
 /** struct ctm_mb_peer - a member; slot 0 is this node itself */

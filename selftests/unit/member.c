@@ -213,6 +213,22 @@ static void decode_values(void)
 	bad = d;
 	strcpy(bad.head.card.name, "not a name");
 	CHECK(ctm_mb_decode(&bad, bad.len, &m));
+	/* loads that cannot be */
+	bad = d;
+	bad.head.card.pressure = cpu_to_le32(300000);
+	bad.head.card.load = cpu_to_le32(300000);
+	CHECK(!ctm_mb_decode(&bad, bad.len, &m));
+	bad.head.card.load = cpu_to_le32(300001);
+	CHECK(ctm_mb_decode(&bad, bad.len, &m));
+	bad = d;
+	bad.head.card.pressure = cpu_to_le32(300001);
+	CHECK(ctm_mb_decode(&bad, bad.len, &m));
+	bad = d;
+	bad.head.card.cpu = cpu_to_le32(100001);
+	CHECK(ctm_mb_decode(&bad, bad.len, &m));
+	bad = d;
+	bad.head.card.mem = cpu_to_le32(~0u);
+	CHECK(ctm_mb_decode(&bad, bad.len, &m));
 }
 
 /* What is encoded is decoded, and fits, whatever there is to say. */
@@ -370,6 +386,27 @@ static void probe_steps(void)
 	CHECK(state(&v, victim) == CTM_MB_SUSPECT);
 	CHECK(ctm_mb_health(v.mb) == 1);
 	CHECK(ctm_mb_find(v.mb, victim)->from[0] == ME);
+	done(&v);
+}
+
+static void pinged_again(void)
+{
+	struct view v = view_of(ME, MAX, &ctm_mb_default);
+	u32 i, seq, pings = 1;
+	u64 begun;
+
+	for (i = 1; i <= 5; i++)
+		meet(&v, i);
+	REQUIRE(until(&v, 2 * SEC, is_ping));
+	begun = v.now;
+	seq = sent(CTM_MB_PING, 0)->seq;
+	i = sent(CTM_MB_PING, 0)->id;
+	while (v.now < begun + 500 * MS) {
+		until(&v, 100 * MS, is_ping);
+		pings += sent(CTM_MB_PING, i) && sent(CTM_MB_PING, i)->seq == seq;
+	}
+	/* three, and one when others are asked */
+	CHECK(pings == 4 && is_request() && v.now == begun + 500 * MS);
 	done(&v);
 }
 
@@ -962,6 +999,7 @@ static const struct ktap_test tests[] = {
 	{ "member: members come and go", come_and_go },
 	{ "member: all are probed in turn", ring_is_complete },
 	{ "member: the steps of a probe", probe_steps },
+	{ "member: pinged again", pinged_again },
 	{ "member: a probe answered through others", answered_through_others },
 	{ "member: a hello is an answer", a_hello_is_an_answer },
 	{ "member: pings for others", pings_for_others },
