@@ -22,7 +22,7 @@
 static DEFINE_MUTEX(node_mutex);
 static DEFINE_SPINLOCK(config_lock);
 static struct ctm_node_config config;		/* config_lock */
-static struct ctm_wire_card own_card;		/* config_lock; as of the last heartbeat */
+static struct ctm_wire_card own_card;		/* config_lock; as last measured */
 static bool node_is_up;
 static bool draining;				/* balance.c's; a copy for whom it concerns */
 static atomic64_t counters[CTM_CNT_MAX];
@@ -51,6 +51,8 @@ static const char * const counter_names[CTM_CNT_MAX] = {
 	[CTM_CNT_REAPED]		= "reaped",
 	[CTM_CNT_SIGNALS_RELAYED]	= "signals_relayed",
 	[CTM_CNT_SIGNALS_DROPPED]	= "signals_dropped",
+	[CTM_CNT_FLOODED]		= "flooded",
+	[CTM_CNT_BAD_GOSSIP]		= "bad_gossip",
 };
 
 void ctm_count(enum ctm_counter c)

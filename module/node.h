@@ -19,7 +19,7 @@ enum ctm_peer_state { CTM_PEER_ALIVE = 1, CTM_PEER_SUSPECT, CTM_PEER_DEAD, CTM_P
 
 /**
  * struct ctm_abi - what two nodes must have in common to exchange processes
- * Travels in heartbeats; "compatible" in peers and the check of an OFFER use
+ * Travels with every card; "compatible" in peers and the check of an OFFER use
  * ctm_abi_compatible().
  */
 struct ctm_abi {
@@ -61,6 +61,27 @@ void ctm_peer_name(u32 id, char buf[CTM_NAME_MAX]);
 /** ctm_peers() - alive peers, without the own node: up to @max ids.  Return: how many */
 unsigned int ctm_peers(u32 *ids, unsigned int max);
 
+/** ctm_peers_random() - up to @n different peers at random that are alive.  Return: how many */
+unsigned int ctm_peers_random(u32 *ids, unsigned int n);
+
+/**
+ * struct ctm_peer_load - what is known of a peer's load; units as struct ctm_load
+ * @age_ms: since something new was heard of it.  In large clusters that takes longer than
+ *          between few nodes: a second among ten, a minute among thousands
+ */
+struct ctm_peer_load {
+	u32 id;
+	u64 boot;
+	u32 age_ms;
+	bool accepting;
+	u32 flags;			/* CTM_WIRE_CARD_* */
+	u32 processes;
+	u32 free_mib;
+	u32 load, pressure, cpu, mem, runnable;
+};
+/** ctm_peer_loads() - of all peers that are alive, up to @max.  Return: how many.  Context: any */
+unsigned int ctm_peer_loads(struct ctm_peer_load *out, unsigned int max);
+
 /*
  * Called when a peer is found dead, left, or came (back): one call after another,
  * from a work queue of its own, and only after the connections with that boot of
@@ -92,6 +113,8 @@ enum ctm_counter {
 	CTM_CNT_REAPED,		/* destroyed here: time to live or lease over */
 	CTM_CNT_SIGNALS_RELAYED,	/* rounds in which a rumour was passed on */
 	CTM_CNT_SIGNALS_DROPPED,	/* rumours for which there was no room */
+	CTM_CNT_FLOODED,	/* datagram of a peer that sends too many */
+	CTM_CNT_BAD_GOSSIP,	/* authentic, but no node of ours writes that */
 	CTM_CNT_MAX
 };
 void ctm_count(enum ctm_counter c);
@@ -134,7 +157,7 @@ struct ctm_addr;
 /** join, leave: see net/peers.h; -ENETDOWN while the node is down */
 int ctm_node_join(const struct ctm_addr *addr, bool wait, char *why);
 int ctm_node_leave(char *why);
-/** ctm_node_refresh() - measure again what heartbeats tell of this node (once a heartbeat) */
+/** ctm_node_refresh() - measure again what the others are told of this node */
 void ctm_node_refresh(void);
 
 int ctm_node_init(void);

@@ -3,7 +3,7 @@
  * dgram.c - authenticated datagrams
  *
  * One UDP socket, one kernel thread that receives and runs the handlers.  Keys,
- * counters and replay windows belong to the peers' sessions (peers.c).
+ * counters and replay windows belong to the peers' sessions (session.c).
  */
 #include <linux/kthread.h>
 #include <linux/net.h>
@@ -135,6 +135,9 @@ static void received(const u8 *buf, size_t got)
 	case -EEXIST:
 		ctm_count(CTM_CNT_REPLAYED);
 		return;
+	case -EDQUOT:
+		ctm_count(CTM_CNT_FLOODED);
+		return;
 	default:
 		ctm_count(CTM_CNT_UNKNOWN);
 	}
@@ -146,6 +149,8 @@ static int receive_loop(void *arg)
 	struct kvec kv;
 	int ret;
 
+	/* acknowledgements that come late make others doubt us */
+	set_user_nice(current, MIN_NICE);
 	while (!kthread_should_stop()) {
 		struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
 

@@ -3,7 +3,8 @@
  * net.h - what the files of net/ know of each other
  *
  * From the bottom: auth.c (keys, the frames of a hello), ktls.c (kernel TLS on a
- * socket), tcp.c (connections), call.c and dgram.c on them, peers.c (who is there).
+ * socket), tcp.c (connections), call.c and dgram.c on them, session.c (keys of datagrams),
+ * peers.c (who is there), target.c (whom to greet), gossip.c (who is alive).
  */
 #ifndef CTM_NET_NET_H
 #define CTM_NET_NET_H
@@ -114,6 +115,8 @@ struct ctm_conn *ctm_conn_greet(const struct ctm_addr *addr, u32 want,
 void ctm_conn_abort_peer(u32 id, u64 boot);
 /** ctm_conn_abort_streams() - all that is not a call, with any peer */
 void ctm_conn_abort_streams(void);
+/** ctm_conn_abort_greetings() - those we have begun and whose hello is not finished */
+void ctm_conn_abort_greetings(void);
 bool ctm_conn_aborted(const struct ctm_conn *c);
 /** ctm_conn_crowded() - has peer @id as many incoming connections as it may? */
 bool ctm_conn_crowded(u32 id);
@@ -149,7 +152,7 @@ void ctm_call_trim(bool all);
 int ctm_dgram_up(const struct ctm_node_config *cfg, char *why);
 void ctm_dgram_down(void);
 
-/* ---- peers.c ---- */
+/* ---- peers.c, session.c ---- */
 
 int ctm_peers_init(void);
 void ctm_peers_exit(void);
@@ -172,7 +175,10 @@ void ctm_peer_card(struct ctm_wire_card *card);
  */
 int ctm_session_sign(u32 id, struct ctm_wire_dgram *d, const void *payload, size_t len,
 		     struct ctm_addr *addr);
-/** ctm_session_check() - 0: authentic and new; -ENOKEY: unknown, -EBADMSG: forged, -EEXIST: replayed */
+/**
+ * ctm_session_check() - 0: authentic and new; -ENOKEY: unknown, -EBADMSG: forged, -EEXIST: replayed,
+ * -EDQUOT: authentic, but one too many of this peer
+ */
 int ctm_session_check(const struct ctm_wire_dgram *d, const void *payload, size_t len);
 
 #endif /* CTM_NET_NET_H */

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * peers.c - who is there: the table of peers, heartbeats, join and leave
+ * peers.c - who is there: the table of peers, join and leave
  *
  * A struct peer is created when a hello with it was finished, and stays until the
  * node goes down or leaves, or the peer is forgotten.  table.lock (a leaf, taken
- * with interrupts off, also under targets.lock) covers the table; whoever works on a
- * peer without the lock holds a reference.
+ * with interrupts off) covers the table; whoever works on a peer without the lock holds
+ * a reference.  Who is alive is decided in core/member, see gossip.c, which has the
+ * same members.
  *
  * Two works:
- *   beat    once a second: heartbeats out, states by age, targets that are due
+ *   beat    once a second: what this node tells of itself, targets that are due
  *   tell    compares what the others were told of each peer with what it is now:
  *           aborts connections, calls the callbacks.  A change that is undone
  *           before tell has run is never told
@@ -21,12 +22,11 @@
 #include <linux/workqueue.h>
 #include "abi.h"
 #include "netlink.h"
+#include "net/gossip.h"
 #include "net/peers_priv.h"
 
 #define BEAT		HZ
-#define SUSPECT_AFTER	(3 * HZ)
-#define DEAD_AFTER	(8 * HZ)
-#define GOSSIP_BEATS	30u		/* every so many beats one peer's table is read again */
+#define LOOK_BEATS	30u		/* every so many beats one peer's table is read again */
 #define LEAVE_MS	2000u
 #define WATCHERS_MAX	8u
 
@@ -138,19 +138,6 @@ unsigned int ctm_peers_list(struct ctm_wire_peer *out, unsigned int max, u32 sta
 	}
 	spin_unlock_irqrestore(&table.lock, flags);
 	return n;
-}
-
-void ctm_peer_left(u32 id)
-{
-	unsigned long flags;
-	struct peer *p;
-
-	spin_lock_irqsave(&table.lock, flags);
-	p = find_locked(id);
-	if (p)
-		p->state = CTM_PEER_LEFT;
-	spin_unlock_irqrestore(&table.lock, flags);
-	queue_work(tell_wq, &tell_work);
 }
 
 static void remove_locked(struct peer *p)
@@ -266,6 +253,57 @@ unsigned int ctm_peers(u32 *ids, unsigned int max)
 	list_for_each_entry(p, &table.all, all)
 		if (n < max && p->state == CTM_PEER_ALIVE)
 			ids[n++] = p->id;
+	spin_unlock_irqrestore(&table.lock, flags);
+	return n;
+}
+
+unsigned int ctm_peers_random(u32 *ids, unsigned int n)
+{
+	unsigned int seen = 0, at;
+	unsigned long flags;
+	struct peer *p;
+
+	/* each of those seen so far is among the @n with the same probability */
+	spin_lock_irqsave(&table.lock, flags);
+	list_for_each_entry(p, &table.all, all) {
+		if (p->state != CTM_PEER_ALIVE)
+			continue;
+		at = seen < n ? seen : get_random_u32() % (seen + 1);
+		if (at < n)
+			ids[at] = p->id;
+		seen++;
+	}
+	spin_unlock_irqrestore(&table.lock, flags);
+	return min(seen, n);
+}
+
+static void fill_load(const struct peer *p, struct ctm_peer_load *out)
+{
+	*out = (struct ctm_peer_load){
+		.id = p->id, .boot = p->boot,
+		.age_ms = jiffies_to_msecs(jiffies - READ_ONCE(p->heard)),
+		.accepting = le32_to_cpu(p->card.flags) & CTM_WIRE_CARD_ACCEPTING,
+		.flags = le32_to_cpu(p->card.flags),
+		.processes = le32_to_cpu(p->card.processes),
+		.free_mib = le32_to_cpu(p->card.free_mib),
+		.load = le32_to_cpu(p->card.load),
+		.pressure = le32_to_cpu(p->card.pressure),
+		.cpu = le32_to_cpu(p->card.cpu),
+		.mem = le32_to_cpu(p->card.mem),
+		.runnable = le32_to_cpu(p->card.runnable),
+	};
+}
+
+unsigned int ctm_peer_loads(struct ctm_peer_load *out, unsigned int max)
+{
+	unsigned long flags;
+	unsigned int n = 0;
+	struct peer *p;
+
+	spin_lock_irqsave(&table.lock, flags);
+	list_for_each_entry(p, &table.all, all)
+		if (n < max && p->state == CTM_PEER_ALIVE)
+			fill_load(p, &out[n++]);
 	spin_unlock_irqrestore(&table.lock, flags);
 	return n;
 }
@@ -416,6 +454,20 @@ out:
 	return p;
 }
 
+/* table and view have the same members */
+static struct peer *meet(const struct ctm_hello *h, struct peer *fresh)
+{
+	struct peer *p;
+
+	ctm_gossip_lock();
+	p = enter(h, fresh);
+	/* whom we went to is known there already */
+	if (!IS_ERR(p))
+		WARN_ON_ONCE(ctm_gossip_met(h->id, h->boot, !h->initiator));
+	ctm_gossip_unlock();
+	return p;
+}
+
 int ctm_peer_met(const struct ctm_hello *h)
 {
 	struct ctm_session *s = NULL;
@@ -430,7 +482,7 @@ int ctm_peer_met(const struct ctm_hello *h)
 		if (!s)
 			goto out;
 	}
-	p = enter(h, fresh);
+	p = meet(h, fresh);
 	err = PTR_ERR_OR_ZERO(p);
 	if (err)
 		goto out;
@@ -537,120 +589,79 @@ static void tell(struct work_struct *work)
 		tell_one(&c);
 }
 
-/* ---- heartbeats ---- */
+/* ---- what the view decides ---- */
 
-static void heartbeat(u32 from, const void *buf, size_t len)
+void ctm_peers_tell(void)
 {
-	const struct ctm_wire_card *card = buf;
+	queue_work(tell_wq, &tell_work);
+}
+
+void ctm_peer_set_state(u32 id, enum ctm_peer_state state)
+{
+	unsigned long flags;
+	struct peer *p;
+
+	spin_lock_irqsave(&table.lock, flags);
+	p = find_locked(id);
+	if (p)
+		p->state = state;
+	spin_unlock_irqrestore(&table.lock, flags);
+}
+
+void ctm_peer_set_card(u32 id, const struct ctm_wire_card *card)
+{
 	char name[CTM_WIRE_NAME];
 	unsigned long flags;
 	struct peer *p;
 
-	if (len != sizeof(*card) || !ctm_wire_name_ok(card->name, sizeof(card->name)))
-		return;
 	spin_lock_irqsave(&table.lock, flags);
-	p = find_locked(from);
-	if (p && p->state != CTM_PEER_LEFT) {
+	p = find_locked(id);
+	if (p) {
 		/* the name is the one that the hello was judged by */
 		memcpy(name, p->card.name, sizeof(name));
 		p->card = *card;
 		memcpy(p->card.name, name, sizeof(name));
-		if (le32_to_cpu(card->flags) & CTM_WIRE_CARD_LEAVING)
-			p->state = CTM_PEER_LEFT;
 	}
 	spin_unlock_irqrestore(&table.lock, flags);
 }
 
-/* States by age.  Returns ids to send to, at most @max. */
-static unsigned int look_around(u32 *ids, unsigned int max, bool *changed)
+void ctm_peer_set_load(u32 id, const struct ctm_mb_load *load)
 {
-	unsigned long flags, age;
-	enum ctm_peer_state state;
-	unsigned int n = 0;
+	unsigned long flags;
 	struct peer *p;
 
 	spin_lock_irqsave(&table.lock, flags);
-	list_for_each_entry(p, &table.all, all) {
-		if (p->state != CTM_PEER_LEFT) {
-			age = jiffies - READ_ONCE(p->heard);
-			state = age >= DEAD_AFTER ? CTM_PEER_DEAD :
-				age >= SUSPECT_AFTER ? CTM_PEER_SUSPECT : CTM_PEER_ALIVE;
-			/* a suspect is dead or alive, the dead do not become suspects */
-			if (!(p->state == CTM_PEER_DEAD && state == CTM_PEER_SUSPECT))
-				p->state = state;
-			if (n < max)
-				ids[n++] = p->id;
-		}
-		*changed |= p->state != p->told_state || p->boot != p->told_boot;
+	p = find_locked(id);
+	if (p) {
+		p->card.flags = cpu_to_le32(load->flags);
+		p->card.processes = cpu_to_le32(load->processes);
+		p->card.free_mib = cpu_to_le32(load->free_mib);
+		p->card.load = cpu_to_le32(load->load);
+		p->card.pressure = cpu_to_le32(load->pressure);
+		p->card.cpu = cpu_to_le32(load->cpu * 10);
+		p->card.mem = cpu_to_le32(load->mem * 10);
+		p->card.runnable = cpu_to_le32(load->runnable * 10);
+		WRITE_ONCE(p->heard, jiffies);
 	}
 	spin_unlock_irqrestore(&table.lock, flags);
-	return n;
-}
-
-static void send_heartbeats(const u32 *ids, unsigned int n, u32 flags)
-{
-	struct ctm_wire_card card;
-	unsigned int i;
-
-	ctm_peer_card(&card);
-	card.flags |= cpu_to_le32(flags);
-	for (i = 0; i < n; i++)
-		ctm_dgram_send(ids[i], CTM_DGRAM_HEARTBEAT, &card, sizeof(card));
 }
 
 /* ---- once a second ---- */
 
-/* peers that do not answer are greeted again, as long as they are in the table */
-static void targets_for_missing(const u32 *ids, unsigned int n)
-{
-	struct ctm_addr addr;
-	unsigned long flags;
-	unsigned int i;
-	struct peer *p;
-	bool missing;
-
-	for (i = 0; i < n; i++) {
-		spin_lock_irqsave(&table.lock, flags);
-		p = find_locked(ids[i]);
-		missing = p && (p->state == CTM_PEER_SUSPECT || p->state == CTM_PEER_DEAD);
-		if (missing)
-			addr = p->addr;
-		spin_unlock_irqrestore(&table.lock, flags);
-		if (missing)
-			ctm_target_add(&addr, ids[i], false);
-	}
-}
-
 /* now and then read somebody's table again: it heals what a lost greeting left */
-static void gossip(const u32 *ids, unsigned int n)
+static void look_around(void)
 {
 	struct ctm_addr addr;
 	u32 id;
 
-	if (!n || ++beats % GOSSIP_BEATS)
-		return;
-	id = ids[get_random_u32() % n];
-	if (ctm_peer_addr(id, &addr) == 0)
-		ctm_target_add(&addr, 0, false);
+	if (++beats % LOOK_BEATS == 0 && ctm_peers_random(&id, 1) && !ctm_peer_addr(id, &addr))
+		ctm_target_add(&addr, 0, CTM_TARGET_WANTED, 0);
 }
 
 static void beat(struct work_struct *work)
 {
-	unsigned int max = READ_ONCE(table.n) + 16, n;
-	bool changed = false;
-	u32 *ids;
-
 	ctm_node_refresh();
-	ids = kvmalloc_array(max, sizeof(*ids), GFP_KERNEL);
-	if (ids) {
-		n = look_around(ids, max, &changed);
-		if (changed)
-			queue_work(tell_wq, &tell_work);
-		send_heartbeats(ids, n, 0);
-		targets_for_missing(ids, n);
-		gossip(ids, n);
-		kvfree(ids);
-	}
+	look_around();
 	ctm_targets_start();
 	ctm_call_trim(false);
 	queue_delayed_work(beat_wq, &beat_work, BEAT);
@@ -681,13 +692,13 @@ int ctm_peers_join(const struct ctm_addr *addr, bool wait, char *why)
 	int err;
 
 	set_alone(false);
-	err = ctm_target_add(addr, 0, true);
+	err = ctm_target_add(addr, 0, CTM_TARGET_SEED, 0);
 	if (err) {
 		snprintf(why, CTM_REASON_MAX, "too many seeds (or no memory)");
 		return err;
 	}
 	if (wait) {
-		err = ctm_greet(addr, 0, &id, cause);
+		err = ctm_greet(addr, 0, true, &id, cause);
 		if (err == -ELOOP)
 			err = 0;
 		if (hopeless(err))
@@ -707,14 +718,15 @@ static void say_goodbye(void)
 	unsigned int n, i;
 	u32 *ids;
 
+	ctm_gossip_leave();
 	ids = kvmalloc_array(CTM_PEERS_MAX, sizeof(*ids), GFP_KERNEL);
 	if (!ids)
 		return;
 	n = ctm_peers(ids, CTM_PEERS_MAX);
-	send_heartbeats(ids, n, CTM_WIRE_CARD_LEAVING);
+	ctm_gossip_farewell(ids, n);
 	for (i = 0; i < n && time_before(jiffies, deadline); i++)
 		ctm_call(ids[i], CTM_CALL_PEERS, &req, sizeof(req), NULL, NULL, LEAVE_MS);
-	send_heartbeats(ids, n, CTM_WIRE_CARD_LEAVING);
+	ctm_gossip_farewell(ids, n);
 	kvfree(ids);
 }
 
@@ -731,6 +743,7 @@ static void all_left(void)
 	flush_work(&tell_work);
 }
 
+/* The view is thrown away as a whole. */
 static void drop_left(void)
 {
 	struct peer *p, *next;
@@ -751,13 +764,18 @@ static void drop_left(void)
 
 void ctm_peers_leave(void)
 {
-	/* a greeting under way ends by itself, and enters nobody any more */
+	/* nobody enters any more; and nobody is greeted, who would see us come after our good-bye */
 	set_alone(true);
 	ctm_targets_drop(NULL);
+	ctm_conn_abort_greetings();
+	ctm_targets_flush();
 	ctm_conn_abort_streams();	/* they end anyway, and stand in the way */
 	say_goodbye();
 	all_left();
 	drop_left();
+	/* for those who come later, when we join again */
+	if (ctm_gossip_up())
+		pr_warn("continuum: no memory for a view of the cluster: continuumctl down, then up\n");
 }
 
 int ctm_peer_forget(u32 id)
@@ -766,14 +784,18 @@ int ctm_peer_forget(u32 id)
 	struct peer *p;
 	int err = -ENOENT;
 
+	ctm_gossip_lock();
 	spin_lock_irqsave(&table.lock, flags);
 	p = find_locked(id);
 	if (p) {
 		err = present(p) ? -EBUSY : 0;
-		if (!err)
+		if (!err) {
 			remove_locked(p);
+			ctm_gossip_forget(id);
+		}
 	}
 	spin_unlock_irqrestore(&table.lock, flags);
+	ctm_gossip_unlock();
 	if (!err)
 		ctm_peer_put(p);
 	return err;
@@ -793,6 +815,10 @@ static void set_up(bool up)
 
 int ctm_peers_up(void)
 {
+	int err = ctm_gossip_up();
+
+	if (err)
+		return err;
 	set_up(true);
 	mod_delayed_work(beat_wq, &beat_work, 0);
 	return 0;
@@ -803,6 +829,7 @@ void ctm_peers_down(void)
 {
 	set_up(false);
 	cancel_delayed_work_sync(&beat_work);
+	ctm_gossip_down();
 	ctm_targets_drop(NULL);
 	ctm_targets_flush();
 	all_left();
@@ -815,17 +842,16 @@ int ctm_peers_init(void)
 	hash_init(table.hash);
 	beat_wq = alloc_ordered_workqueue("ctm_beat", 0);
 	tell_wq = alloc_ordered_workqueue("ctm_tell", 0);
-	if (!beat_wq || !tell_wq || ctm_targets_init()) {
+	if (!beat_wq || !tell_wq || ctm_targets_init() || ctm_gossip_init()) {
 		ctm_peers_exit();
 		return -ENOMEM;
 	}
-	ctm_dgram_handler(CTM_DGRAM_HEARTBEAT, heartbeat);
 	return 0;
 }
 
 void ctm_peers_exit(void)
 {
-	ctm_dgram_handler(CTM_DGRAM_HEARTBEAT, NULL);
+	ctm_gossip_exit();
 	ctm_targets_exit();
 	if (beat_wq)
 		destroy_workqueue(beat_wq);

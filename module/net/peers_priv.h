@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * peers_priv.h - what peers.c (who is there), session.c (datagram keys) and target.c
- * (addresses to greet) share
+ * peers_priv.h - what peers.c (who is there), session.c (datagram keys), target.c
+ * (addresses to greet) and gossip.c (who is alive) share
  *
- * Lock order: targets.lock, then table.lock.  session.lock is taken alone.
+ * Lock order: the view (gossip.h), then table.lock; targets.lock, then table.lock.  Those of
+ * sessions are taken alone.
  */
 #ifndef CTM_NET_PEERS_PRIV_H
 #define CTM_NET_PEERS_PRIV_H
@@ -11,6 +12,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
+#include "core/member.h"
 #include "core/replay.h"
 #include "net/peers.h"
 
@@ -36,6 +38,8 @@ struct ctm_sessions {
 	struct ctm_session *all[CTM_SESSIONS];
 	struct ctm_session *tx;
 	u64 age;
+	unsigned long second;		/* jiffies; since when @came counts */
+	unsigned int came;
 };
 
 void ctm_sessions_init(struct ctm_sessions *s);
@@ -78,22 +82,36 @@ enum ctm_peer_state ctm_peer_where(u32 id, struct ctm_addr *addr);
 enum ctm_peer_state ctm_peer_state(u32 id);
 /** ctm_peers_list() - for the wire: peers that are present, with larger ids than @start, unsorted */
 unsigned int ctm_peers_list(struct ctm_wire_peer *out, unsigned int max, u32 start);
-/** ctm_peer_left() - it says so */
-void ctm_peer_left(u32 id);
+/** ctm_peer_set_state() - as the view says; ctm_peers_tell() tells those who want to know */
+void ctm_peer_set_state(u32 id, enum ctm_peer_state state);
+void ctm_peers_tell(void);
+/** ctm_peer_set_card() - what it says of itself; but for its name, which a hello gave */
+void ctm_peer_set_card(u32 id, const struct ctm_wire_card *card);
+/** ctm_peer_set_load() - what others say that it said */
+void ctm_peer_set_load(u32 id, const struct ctm_mb_load *load);
 
 /* ---- target.c ---- */
 
 int ctm_targets_init(void);
 void ctm_targets_exit(void);
-/** ctm_target_add() - greet @addr, where @id (0: whoever) may live; it may be there already.  0, -ENOMEM, -ENOSPC */
-int ctm_target_add(const struct ctm_addr *addr, u32 id, bool seed);
+/**
+ * ctm_target_add() - greet @addr, where @id (0: whoever) may live; it may be there already
+ * @how:   CTM_TARGET_*
+ * @delay: not before that, jiffies
+ * Return: 0, -ENOMEM, -ENOSPC
+ */
+int ctm_target_add(const struct ctm_addr *addr, u32 id, unsigned int how, unsigned long delay);
+#define CTM_TARGET_SEED		(1u << 0)	/* for ever */
+#define CTM_TARGET_WANTED	(1u << 1)	/* once, whatever its state is */
+/** ctm_addr_ok() - could a node listen there? */
+bool ctm_addr_ok(const struct ctm_addr *addr);
 /** ctm_targets_start() - greet those that are due.  Once a second or so */
 void ctm_targets_start(void);
 /** ctm_targets_drop() - @only, or all */
 void ctm_targets_drop(const struct ctm_addr *only);
 /** ctm_targets_flush() - wait until no greeting is under way */
 void ctm_targets_flush(void);
-/** ctm_greet() - meet whoever lives at @addr, and learn whom it knows.  @id: out */
-int ctm_greet(const struct ctm_addr *addr, u32 want, u32 *id, char *why);
+/** ctm_greet() - meet whoever lives at @addr; @table: and learn whom it knows.  @id: out */
+int ctm_greet(const struct ctm_addr *addr, u32 want, bool table, u32 *id, char *why);
 
 #endif /* CTM_NET_PEERS_PRIV_H */

@@ -12,6 +12,9 @@
 #include <linux/slab.h>
 #include "net/peers_priv.h"
 
+/* Datagrams of one peer in a second.  The protocols send some tens. */
+#define RATE_MAX	1000u
+
 struct ctm_session *ctm_session_new(const struct ctm_hello *h)
 {
 	struct ctm_session *s = kzalloc(sizeof(*s), GFP_KERNEL);
@@ -36,6 +39,7 @@ void ctm_sessions_init(struct ctm_sessions *s)
 {
 	memset(s, 0, sizeof(*s));
 	spin_lock_init(&s->lock);
+	s->second = jiffies;
 }
 
 void ctm_sessions_free(struct ctm_sessions *s)
@@ -139,6 +143,15 @@ static struct ctm_session *find(const struct ctm_sessions *s, const struct ctm_w
 	return NULL;
 }
 
+static bool floods(struct ctm_sessions *all)
+{
+	if (time_after_eq(jiffies, all->second + HZ)) {
+		all->second = jiffies;
+		all->came = 0;
+	}
+	return ++all->came > RATE_MAX;
+}
+
 static int check_locked(struct ctm_sessions *all, const struct ctm_wire_dgram *d,
 			const void *payload, size_t len)
 {
@@ -152,6 +165,9 @@ static int check_locked(struct ctm_sessions *all, const struct ctm_wire_dgram *d
 		return -EBADMSG;
 	if (!ctm_replay_accept(&s->seen, le64_to_cpu(d->counter)))
 		return -EEXIST;
+	/* only now: nobody else can use up what is its */
+	if (floods(all))
+		return -EDQUOT;
 	/* the peer has these keys for certain */
 	if (!all->tx || s->age > all->tx->age)
 		all->tx = s;

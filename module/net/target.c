@@ -3,8 +3,9 @@
  * target.c - addresses where a peer might be, and meeting whoever is there
  *
  * Seeds stay until the node leaves; an address that was learned goes when its peer was met,
- * or after some vain tries.  A greeting is a hello and a look at the peer's own
- * table, whose unknown entries become targets.  This file also answers that call.
+ * or after some vain tries.  A greeting is a hello and, where that may bring news, a look at
+ * the peer's own table, whose unknown entries become targets.  This file also
+ * answers that call.
  */
 #include <linux/jiffies.h>
 #include <linux/mm.h>
@@ -12,6 +13,7 @@
 #include <linux/sort.h>
 #include <linux/workqueue.h>
 #include <net/ipv6.h>
+#include "net/gossip.h"
 #include "net/peers_priv.h"
 
 #define TARGETS_MAX	8192u
@@ -28,6 +30,7 @@ struct target {
 	struct ctm_addr addr;
 	u32 id;			/* of the peer there; seeds: as far as known */
 	bool seed;
+	bool wanted;		/* greet it once, also if it is alive */
 	bool self;		/* that is us: never again */
 	bool busy;
 	bool gone;		/* free it when it is not busy any more */
@@ -65,7 +68,7 @@ static struct target *target_find(const struct ctm_addr *addr)
 	return NULL;
 }
 
-int ctm_target_add(const struct ctm_addr *addr, u32 id, bool seed)
+int ctm_target_add(const struct ctm_addr *addr, u32 id, unsigned int how, unsigned long delay)
 {
 	struct target *t, *fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
 	int err = 0;
@@ -74,7 +77,7 @@ int ctm_target_add(const struct ctm_addr *addr, u32 id, bool seed)
 		return -ENOMEM;
 	INIT_WORK(&fresh->work, target_work);
 	fresh->addr = *addr;
-	fresh->next = jiffies;
+	fresh->next = jiffies + delay;
 	spin_lock(&targets.lock);
 	t = target_find(addr);
 	if (!t && targets.n < TARGETS_MAX) {
@@ -84,7 +87,10 @@ int ctm_target_add(const struct ctm_addr *addr, u32 id, bool seed)
 		targets.n++;
 	}
 	if (t) {
-		t->seed |= seed;
+		t->seed |= !!(how & CTM_TARGET_SEED);
+		t->wanted |= how & CTM_TARGET_WANTED && !t->busy;
+		if (how && time_after(t->next, jiffies + delay))
+			t->next = jiffies + delay;
 		if (id)
 			t->id = id;
 	} else {
@@ -117,20 +123,22 @@ void ctm_targets_drop(const struct ctm_addr *only)
 	spin_unlock(&targets.lock);
 }
 
-/* is there anything to do for @t?  Otherwise it waits (seeds) or goes */
+/*
+ * Is there anything to do for @t?  Otherwise it waits (seeds) or goes.  Peers that are dead
+ * come back as wanted (core/member), one after the other.
+ */
 static bool target_due(struct target *t)
 {
-	int state = ctm_peer_state(t->id);
+	enum ctm_peer_state state = ctm_peer_state(t->id);
+	bool missing = t->seed && state != CTM_PEER_ALIVE && state != CTM_PEER_SUSPECT;
 
 	if (t->busy || t->self)
 		return false;
-	if (state == CTM_PEER_ALIVE || (state == CTM_PEER_LEFT && !t->seed) ||
-	    (!state && !t->seed && t->fails > RETRIES)) {
-		if (!t->seed)
-			target_drop_locked(t);
+	if (!t->seed && !t->wanted && (state || t->fails > RETRIES)) {
+		target_drop_locked(t);
 		return false;
 	}
-	return time_after_eq(jiffies, t->next);
+	return (missing || t->wanted || !state) && time_after_eq(jiffies, t->next);
 }
 
 void ctm_targets_start(void)
@@ -149,17 +157,24 @@ void ctm_targets_start(void)
 
 /* ---- greeting ---- */
 
+bool ctm_addr_ok(const struct ctm_addr *addr)
+{
+	return addr->port && !ipv6_addr_any(&addr->ip) && !ipv6_addr_is_multicast(&addr->ip);
+}
+
 /* entries of a peer's table: enemy input, though the peer is authentic */
 static void learn(const struct ctm_wire_peer *w)
 {
 	u32 id = le32_to_cpu(w->id);
 	struct ctm_addr addr = { .port = le16_to_cpu(w->port) };
+	enum ctm_peer_state state = ctm_peer_state(id);
 
 	memcpy(&addr.ip, w->addr, sizeof(addr.ip));
-	if (!id || id == ctm_node_id() || !addr.port || ipv6_addr_any(&addr.ip))
+	if (!id || id == ctm_node_id() || !ctm_addr_ok(&addr))
 		return;
-	if (!ctm_peer_state(id))
-		ctm_target_add(&addr, id, false);
+	/* unknown, or dead here while it is alive there: a partition heals */
+	if (!state || state == CTM_PEER_DEAD)
+		ctm_target_add(&addr, id, state ? CTM_TARGET_WANTED : 0, 0);
 }
 
 /* the table of the peer at the other end of @c, page by page */
@@ -195,7 +210,7 @@ static int fetch(struct ctm_conn *c)
 	return err;
 }
 
-int ctm_greet(const struct ctm_addr *addr, u32 want, u32 *id, char *why)
+int ctm_greet(const struct ctm_addr *addr, u32 want, bool table, u32 *id, char *why)
 {
 	struct ctm_conn *c = ctm_conn_greet(addr, want, CTM_CHANNEL_CALL, true, GREET_MS, why);
 	int err;
@@ -203,7 +218,7 @@ int ctm_greet(const struct ctm_addr *addr, u32 want, u32 *id, char *why)
 	if (IS_ERR(c))
 		return PTR_ERR(c);
 	*id = ctm_conn_peer(c);
-	err = fetch(c);
+	err = table ? fetch(c) : 0;
 	if (err) {
 		snprintf(why, CTM_REASON_MAX, "the peer's table did not come (error %d)", -err);
 		ctm_conn_close(c);
@@ -217,6 +232,7 @@ static void target_done(struct target *t, int err, u32 id)
 {
 	spin_lock(&targets.lock);
 	t->busy = false;
+	t->wanted = false;
 	t->self = err == -ELOOP;
 	t->last_err = err;
 	t->fails = err ? t->fails + 1 : 0;
@@ -235,12 +251,16 @@ static void target_work(struct work_struct *work)
 {
 	struct target *t = container_of(work, struct target, work);
 	char why[CTM_REASON_MAX], text[CTM_ADDR_TEXT];
+	/* addr, seed, wanted and last_err change only by this work while it is busy */
+	enum ctm_peer_state state = ctm_peer_state(t->id);
+	/* what was learned from a table, or by gossip, came with all that is in that table */
+	bool table = t->seed || !t->id || state == CTM_PEER_DEAD || state == CTM_PEER_LEFT;
 	u32 id = 0;
 	int err;
 
-	/* addr, seed and last_err change only by this work while it is busy */
-	err = ctm_greet(&t->addr, t->seed ? 0 : t->id, &id, why);
-	if (err && err != t->last_err && err != -ELOOP && err != -ENETDOWN) {
+	err = ctm_greet(&t->addr, t->seed ? 0 : t->id, table, &id, why);
+	/* that one of the dead does not answer is no news */
+	if (err && err != t->last_err && err != -ELOOP && err != -ENETDOWN && !t->wanted) {
 		ctm_addr_text(&t->addr, text);
 		pr_info_ratelimited("continuum: %s: %s\n", text, why);
 	}
@@ -302,7 +322,7 @@ static int peers_call(u32 from, const void *buf, size_t len, void *resp, size_t 
 	case CTM_WIRE_PEERS_GET:
 		return answer_get(le32_to_cpu(req->start), resp, resp_len);
 	case CTM_WIRE_PEERS_LEAVE:
-		ctm_peer_left(from);
+		ctm_gossip_left(from);
 		return 0;
 	}
 	return -EOPNOTSUPP;

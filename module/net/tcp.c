@@ -322,6 +322,11 @@ static bool match_stream(const struct ctm_conn *c, u64 arg)
 	return c->peer && c->channel != CTM_CHANNEL_CALL;
 }
 
+static bool match_greeting(const struct ctm_conn *c, u64 arg)
+{
+	return !c->incoming && !c->peer;
+}
+
 static bool match_served(const struct ctm_conn *c, u64 channel)
 {
 	return c->incoming && c->channel == channel;
@@ -339,6 +344,11 @@ void ctm_conn_abort_peer(u32 id, u64 boot)
 void ctm_conn_abort_streams(void)
 {
 	abort_matching(match_stream, 0);
+}
+
+void ctm_conn_abort_greetings(void)
+{
+	abort_matching(match_greeting, 0);
 }
 
 void ctm_conn_set_timeout(struct ctm_conn *c, unsigned int timeout_ms)

@@ -139,9 +139,10 @@ void ctm_call_handler(enum ctm_call_type type, ctm_call_fn fn);	/* NULL takes ba
 #define CTM_DGRAM_MAX	1200u		/* payload bytes: fits one unfragmented packet */
 
 enum ctm_dgram_type {
-	CTM_DGRAM_HEARTBEAT	= 1,
+	/* 1: heartbeats, before there was CTM_DGRAM_MEMBER */
 	CTM_DGRAM_SIGNAL	= 2,
 	CTM_DGRAM_SIGNAL_ACK	= 3,
+	CTM_DGRAM_MEMBER	= 8,	/* net/gossip: struct ctm_wire_mb */
 	CTM_DGRAM_MAX_TYPE	= 16
 };
 

@@ -175,9 +175,9 @@
  *   CTM_PEER_A_ADDR:        4 or 16 bytes
  *   CTM_PEER_A_PORT:        u16
  *   CTM_PEER_A_STATE:       u32       enum ctm_nl_peer_state
- *   CTM_PEER_A_AGE_MS:      u32       since it was last heard
+ *   CTM_PEER_A_AGE_MS:      u32       since it was last heard, or something new of it
  *   CTM_PEER_A_LOAD, _PRESSURE, _CPU, _MEM, _RUNNABLE, _FREE_MIB, _PROCESSES:
- *                           u32       as with CTM_NODE_A_*, by its last heartbeat
+ *                           u32       as with CTM_NODE_A_*, as last heard
  *   CTM_PEER_A_ACCEPTING:   u8
  *   CTM_PEER_A_COMPATIBLE:  u8        can processes go from here to there
  *   CTM_PEER_A_WHY:         string    why not, when not
@@ -325,10 +325,11 @@ enum ctm_peer_attr {
 
 /**
  * enum ctm_nl_peer_state - CTM_PEER_A_STATE
- * @CTM_NL_PEER_ALIVE:   heard within the last 3 s
- * @CTM_NL_PEER_SUSPECT: not heard for 3 s
- * @CTM_NL_PEER_DEAD:    not heard for 8 s; retried
- * @CTM_NL_PEER_LEFT:    said good-bye; not retried
+ * @CTM_NL_PEER_ALIVE:   answers, or says itself that it is alive
+ * @CTM_NL_PEER_SUSPECT: does not answer a node, nor others that were asked to try
+ * @CTM_NL_PEER_DEAD:    has not objected to that for 5 s (among few nodes, when others
+ *                       confirm it) to a minute or two; greeted again and again
+ * @CTM_NL_PEER_LEFT:    said good-bye; not greeted
  */
 enum ctm_nl_peer_state {
 	CTM_NL_PEER_ALIVE	= 1,
