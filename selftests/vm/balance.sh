@@ -319,13 +319,13 @@ test_reload_under_load() {
 }
 
 balance_tests() {
-	add "settings of the valve" test_settings
+	$brief || add "settings of the valve" test_settings
 	add "ticks from ftrace and from timers" test_ticks
 	add "ticks without ftrace" test_tick_fallback
 	add "balance: two on each node" test_spread
-	add "balance: pinned" test_pin
-	add "balance: memory pressure" test_memory_pressure
-	add "drain" test_drain
-	add "drain at the daemon's end" test_stop_drains
-	add "module reloaded under load" test_reload_under_load
+	$brief || add "balance: pinned" test_pin
+	$brief || add "balance: memory pressure" test_memory_pressure
+	$brief || add "drain" test_drain
+	$brief || add "drain at the daemon's end" test_stop_drains
+	$brief || add "module reloaded under load" test_reload_under_load
 }

@@ -269,12 +269,12 @@ test_fork_bomb() {
 
 signals_tests() {
 	add "signals while it moves" test_signals_while_moving
-	add "signals with its home cut off" test_signals_home_cut_off
-	add "signals for nobody" test_signals_nobody
-	add "signals for many" test_signals_groups
+	$brief || add "signals with its home cut off" test_signals_home_cut_off
+	$brief || add "signals for nobody" test_signals_nobody
+	$brief || add "signals for many" test_signals_groups
 	add "lease of one that spins" test_lease_spinning
-	add "time to live" test_ttl
-	add "fork bomb" test_fork_bomb
+	$brief || add "time to live" test_ttl
+	$brief || add "fork bomb" test_fork_bomb
 	$brief || add "lease of one that works" test_lease_working
 	$brief || add "time to live of one that works" test_ttl_worked
 	$brief || add "signals unconfirmed" test_signals_unconfirmed
