@@ -231,12 +231,12 @@ static void received(u32 from, const void *buf, size_t len)
 
 /* ---- members ---- */
 
-void ctm_gossip_lock(void)
+void ctm_gossip_lock(void) __acquires(ctm_gossip)
 {
 	spin_lock(&view.lock);
 }
 
-void ctm_gossip_unlock(void)
+void ctm_gossip_unlock(void) __releases(ctm_gossip)
 {
 	spin_unlock(&view.lock);
 }

@@ -18,8 +18,8 @@ int ctm_gossip_up(void);
 void ctm_gossip_down(void);
 
 /** ctm_gossip_lock() - the view.  Context: process; nobody sleeps with it */
-void ctm_gossip_lock(void);
-void ctm_gossip_unlock(void);
+void ctm_gossip_lock(void) __acquires(ctm_gossip);
+void ctm_gossip_unlock(void) __releases(ctm_gossip);
 /** ctm_gossip_met() - @id has proved @boot; @news: it came to us.  Holds the view.  0 or -ENOSPC */
 int ctm_gossip_met(u32 id, u64 boot, bool news);
 /** ctm_gossip_forget() - @id is no peer any more.  Holds the view */
