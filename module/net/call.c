@@ -184,6 +184,7 @@ int ctm_call_on(struct ctm_conn *c, enum ctm_call_type type, const void *req, si
 static int run_handler(u32 from, unsigned int type, const void *req, size_t req_len,
 		       void *resp, size_t *resp_len)
 {
+	size_t room = *resp_len;
 	ctm_call_fn fn;
 	int idx, ret = -EOPNOTSUPP;
 
@@ -192,6 +193,9 @@ static int run_handler(u32 from, unsigned int type, const void *req, size_t req_
 	if (fn)
 		ret = fn(from, req, req_len, resp, resp_len);
 	else
+		*resp_len = 0;
+	/* it failed before it wrote anything: the room is no answer, nor ours to send */
+	if (ret < 0 && *resp_len == room)
 		*resp_len = 0;
 	srcu_read_unlock(&ctm_handlers, idx);
 	return ret;

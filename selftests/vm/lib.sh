@@ -153,6 +153,11 @@ fails() {
 	((status > 0 && status < 124)) || { echo "exit status $status: $*"; return 1; }
 }
 
+# goes_up NODE: after a down, with the module that the lab has for it.
+goes_up() {
+	LIMIT=300 ctl "$1" up --module "$top/build/$(on "$1" uname -r)/$BUILD/continuum.ko"
+}
+
 # ---- processes ----
 
 # start PROGRAM [ARGUMENT...]: detached on n1, as $USER; sets GPID, OUT, STOP, and
