@@ -558,6 +558,6 @@ static const struct ktap_test tests[] = {
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "-b"))
-		worlds = 4;
+		worlds = 8;
 	return ktap_run(tests, ARRAY_SIZE(tests));
 }
