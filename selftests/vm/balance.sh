@@ -313,7 +313,7 @@ test_tick_fallback() {
 test_reload_under_load() {
 	local m last=${NODES[-1]} ko
 
-	ko=$top/build/$(on "$last" uname -r)/module/continuum.ko
+	ko=$top/build/$(on "$last" uname -r)/$BUILD/continuum.ko
 	on "$last" sh -c '(while :; do :; done) & echo $! >/tmp/busy' || return
 	for m in ftrace hrtimer auto; do
 		LIMIT=300 ctl "$last" down || return

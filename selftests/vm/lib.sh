@@ -15,7 +15,7 @@ bin=$top/build/selftests/vm
 ctl=$top/build/tools/continuumctl
 : "${LAB:=check-$$}"
 USER=nobody
-BUILD=module		# which build of the module
+: "${BUILD:=module}"		# which build of the module
 work=$(mktemp -d)
 count=0 failed=0 skipped=0
 NODES=()
