@@ -694,7 +694,7 @@ static void report(struct journey *j, int err)
 	r->bytes = j->conn ? ctm_conn_bytes_sent(j->conn) : 0;
 	strscpy(r->node, j->target.name, sizeof(r->node));
 	j->err = err;
-	if (r->total_ns > SLOW_MS * (u64)NSEC_PER_MSEC)
+	if (!err && r->total_ns > SLOW_MS * (u64)NSEC_PER_MSEC)
 		report_slow(j);
 	ctm_count(err ? CTM_CNT_HANDOFF_ABORTED : CTM_CNT_HANDOFF_OUT);
 	if (err)

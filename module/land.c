@@ -778,7 +778,7 @@ void ctm_landing_close(struct ctm_landing *l)
 	if (k)
 		ctm_keeper_free(k);
 	else
-		fail(l, ESRCH, "the restorer died");
+		fail(l, ECANCELED, "the restorer died");
 	landing_put(l);
 }
 
