@@ -157,7 +157,7 @@ held() {
 test_in_flight() {
 	local mib=${BIG_MIB:-192} n nodes=(n1 "${NODES[-1]}") status=0 held
 
-	start big "$mib" || return
+	start ballast "$mib" || return
 	lab net "${nodes[1]}" delay 5ms || return
 	for n in "${nodes[@]}"; do
 		on "$n" sh -c 'sync; echo 3 >/proc/sys/vm/drop_caches'
