@@ -15,6 +15,7 @@
 #include <linux/sched/cputime.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/timekeeping.h>
 
 #include "../compat/compat.h"
@@ -291,14 +292,24 @@ int ctm_timers_take(struct ctm_capture *c)
 	return 0;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct ctm_rec_posix_timer *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
 int ctm_capture_timers(struct ctm_capture *c)
 {
 	struct ctm_timer_snap *s = ctm_state(c)->timers;
-	unsigned int i = s->n;
+	unsigned int i;
 	int err = 0;
 
-	/* the newest stands first in the kernel's list; the oldest is made first */
-	while (!err && i--)
+	/* The kernel's list is nearly the other way round, but not always: two threads
+	 * that create timers get their ids in one order and may be entered in another.
+	 */
+	sort(s->t, s->n, sizeof(s->t[0]), by_id, NULL);
+	for (i = 0; !err && i < s->n; i++)
 		err = ctm_put(c, CTM_REC_POSIX_TIMER, &s->t[i], sizeof(s->t[i]));
 	return err ? err : ctm_put(c, CTM_REC_ITIMERS, &s->it, sizeof(s->it));
 }
