@@ -63,19 +63,23 @@ complaints='WARNING:|BUG:|Oops|general protection|[Ll]ockup|detected stall|self-
 complaints+='|blocked for more than|refcount_t|Call Trace|sleeping function|scheduling while atomic'
 complaints+='|list_(add|del) corruption|memory leak|still has locks|unexpected.*continuum|KASAN|UBSAN'
 
-logs() {
-	local n
+# look: asks all nodes at once for their logs; $work/look.NODE has the complaints and
+# ends with "up" if the node answers.
+look() {
+	local n asked=()
 
 	for n in "${NODES[@]}"; do
-		on "$n" dmesg 2>/dev/null | grep -E "$complaints" | sed "s/^/$n: /"
+		on "$n" sh -c 'dmesg | grep -E "$0"; echo up' "$complaints" >"$work/look.$n" 2>/dev/null &
+		asked+=($!)
 	done
+	wait "${asked[@]}"
 }
 
-# The log is clean, but for what earlier tests have been blamed for.
+# The log is clean, but for what earlier tests have been blamed for. After look.
 log_clean() {
-	local now
+	local now n
 
-	now=$(logs)
+	now=$(for n in "${NODES[@]}"; do sed "\$ { /^up\$/d }; s/^/$n: /" "$work/look.$n"; done)
 	[ "$now" != "$(cat "$work/logs" 2>/dev/null)" ] || return 0
 	[ -n "$now" ] || { : >"$work/logs"; return 0; }
 	echo "the kernel's log:"
@@ -84,12 +88,12 @@ log_clean() {
 	return 1
 }
 
-# Nodes that went down without being told to: shown, and started again.
+# Nodes that went down without being told to: shown, and started again. After look.
 nodes_up() {
 	local n status=0
 
 	for n in "${NODES[@]}"; do
-		! on "$n" true >/dev/null 2>&1 || continue
+		[ "$(tail -n 1 "$work/look.$n")" != up ] || continue
 		status=1
 		echo "$n went down; the end of its console:"
 		lab console "$n" | tail -n 60
@@ -118,6 +122,7 @@ try() {
 
 	count=$((count + 1))
 	("$@") >"$work/log" 2>&1 </dev/null || status=$?
+	look
 	nodes_up >>"$work/log" 2>&1 || status=1
 	log_clean >>"$work/log" || status=1
 	case $status in
