@@ -53,6 +53,8 @@ static void configure(const char *key, const char *value)
 		set_text(lab.vmlinuz, sizeof(lab.vmlinuz), value);
 	else if (!strcmp(key, "initrd"))
 		set_text(lab.initrd, sizeof(lab.initrd), value);
+	else if (!strcmp(key, "machine"))
+		set_text(lab.machine, sizeof(lab.machine), value);
 	else if (!strcmp(key, "append"))
 		set_text(lab.append, sizeof(lab.append), value);
 	else if (!strcmp(key, "nodes"))

@@ -90,6 +90,7 @@ static void machine_args(struct args *a, const struct node *n)
 	arg(a, "qemu-system-x86_64");
 	arg(a, "-name");
 	arg(a, "lab-%s-%s", lab->name, n->name);
+	arg2(a, "-machine", lab->machine);
 	arg2(a, "-accel", kvm ? "kvm" : icount ? "tcg,thread=single" : "tcg,thread=multi");
 	if (icount)			/* an instruction is a nanosecond, and so is a tick of the TSC */
 		arg2(a, "-icount", "shift=0,sleep=off");
