@@ -617,16 +617,22 @@ static void set_mask(const struct ctm_land_thread *t)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
-/* those of the COMMIT that were sent to this thread alone */
+/* signals that came with the COMMIT; none if an operator's RECOVER took its place */
+static const struct ctm_rec_pending *commit_pending(const struct ctm_landing *l, unsigned int *n)
+{
+	*n = l->commit ? le32_to_cpu(l->commit->npending) : 0;
+	return l->commit ? l->commit->pending : NULL;
+}
+
+/* those that were sent to this thread alone */
 static void queue_own(struct ctm_landing *l)
 {
-	unsigned int i, n = le32_to_cpu(l->commit->npending);
+	unsigned int n;
+	const struct ctm_rec_pending *v = commit_pending(l, &n), *end = v + n;
 	pid_t tid = task_pid_vnr(current);
 	struct kernel_siginfo info;
 
-	for (i = 0; i < n; i++) {
-		const struct ctm_rec_pending *v = &l->commit->pending[i];
-
+	for (; v < end; v++) {
 		if (v->tid != tid || v->signo == SIGSTOP)
 			continue;
 		memcpy(&info, v->siginfo, sizeof(info));
@@ -642,8 +648,8 @@ static void queue_own(struct ctm_landing *l)
  */
 static int next_shared(struct ctm_landing *l)
 {
-	unsigned int n = le32_to_cpu(l->commit->npending);
-	const struct ctm_rec_pending *v = l->commit->pending;
+	unsigned int n;
+	const struct ctm_rec_pending *v = commit_pending(l, &n);
 	void __user *to = (void __user *)(task_pt_regs(current)->sp - CTM_SEEK_SIGINFO);
 
 	if (l->queued && !sigismember(&current->signal->shared_pending.signal, v[l->queued - 1].signo))
@@ -1008,8 +1014,8 @@ static void do_discard(struct ctm_landing *l)
 /* the threads queue what came with the COMMIT themselves, but a stop would not wait */
 static void take_pending(struct ctm_landing *l)
 {
-	unsigned int i, n = l->commit ? le32_to_cpu(l->commit->npending) : 0;
-	struct ctm_rec_pending *v = l->commit ? l->commit->pending : NULL;
+	unsigned int i, n;
+	const struct ctm_rec_pending *v = commit_pending(l, &n);
 
 	for (i = 0; i < n; i++)
 		if (v[i].signo == SIGSTOP)
