@@ -383,13 +383,13 @@ static struct ctm_rop *find_op(struct ctm_rhost *host, u64 id)
 	return found;
 }
 
-/* true: it is time to tell home */
+/* true: it is time to tell home, which keeps nothing for who only looks, and hears no ACK of it */
 static bool add_ack(struct ctm_rhost *host, u64 id)
 {
 	bool full;
 
 	spin_lock(&host->lock);
-	if (host->nacks < CTM_RW_ACKS_MAX)
+	if (host->hello_full && host->nacks < CTM_RW_ACKS_MAX)
 		host->acks[host->nacks++] = id;
 	full = host->nacks >= ACK_AT;
 	spin_unlock(&host->lock);

@@ -193,7 +193,7 @@ struct ctm_rhost {
 	struct mutex send;		/* one sender; covers: */
 	struct ctm_conn *conn;
 	u32 gen;			/* of @conn */
-	bool hello_full;		/* a HELLO without LANDING went out on it */
+	bool hello_full;		/* a HELLO without LANDING went out on it; also @lock */
 };
 
 /** struct ctm_rop - an operation under way; references: its caller, host->ops */
