@@ -67,6 +67,7 @@ struct ctm_landing {
 	bool taken;			/* an OFFER took this keeper, and BEGIN has come */
 	struct ctm_conn *conn;		/* of the serve thread */
 	atomic_t reading;
+	wait_queue_head_t read;		/* for reading to be 0 */
 	struct ctm_process *p;
 	bool p_is_new;
 	u32 source;
@@ -81,7 +82,7 @@ struct ctm_landing {
 	struct ctm_ho_commit *commit;
 	size_t commit_len;
 	struct ctm_keeper *keeper;	/* once GO */
-	void *buf;			/* CTM_REC_MAX */
+	void *buf;			/* CTM_REC_ROOM */
 	int error;
 	char why[CTM_REASON_MAX];
 };
@@ -161,8 +162,9 @@ static struct ctm_landing *landing_new(int cgroup_fd)
 	INIT_LIST_HEAD(&l->list);
 	ctm_todo_init(&l->todo);
 	init_waitqueue_head(&l->wait);
+	init_waitqueue_head(&l->read);
 	l->keeper_pid = get_pid(task_tgid(current));
-	l->buf = kvmalloc(CTM_REC_MAX, GFP_KERNEL_ACCOUNT);
+	l->buf = kvmalloc(CTM_REC_ROOM, GFP_KERNEL_ACCOUNT);
 	err = l->buf ? ctm_capsule_open(cgroup_fd, &l->capsule) : -ENOMEM;
 	if (err) {
 		landing_put(l);
@@ -253,6 +255,12 @@ static struct ctm_landing *take_lander(const struct ctm_ho_id *id)
 
 /* ---- the restorer's calls ---- */
 
+static void reader_leave(struct ctm_landing *l)
+{
+	if (atomic_dec_and_test(&l->reading))
+		wake_up_all(&l->read);
+}
+
 /* the connection is ours while the image comes; false: it is not, any more */
 static bool reader_enter(struct ctm_landing *l)
 {
@@ -260,15 +268,8 @@ static bool reader_enter(struct ctm_landing *l)
 	smp_mb__after_atomic();		/* pairs with the serve thread's verdict, then reading */
 	if (READ_ONCE(l->verdict) == UNDECIDED && l->conn)
 		return true;
-	if (atomic_dec_and_test(&l->reading))
-		wake_up_all(&l->wait);
+	reader_leave(l);
 	return false;
-}
-
-static void reader_leave(struct ctm_landing *l)
-{
-	if (atomic_dec_and_test(&l->reading))
-		wake_up_all(&l->wait);
 }
 
 /* the image never decides what it may be here */
@@ -393,15 +394,54 @@ static void note_record(struct ctm_landing *l)
 	note_progress(l);
 }
 
-int ctm_landing_record(struct ctm_landing *l, struct ctm_record *arg)
+/* the next record, behind the arg->len bytes that are there */
+static int put_record(struct ctm_landing *l, struct ctm_record *arg)
 {
+	const struct ctm_rec *rec = l->buf;
+	size_t room;
 	int n;
 
-	if (arg->buf_len < CTM_REC_MAX || l->raw_left)
+	ctm_fault("restore", "record");
+	n = next_record(l);
+	if (n > 0 && rec->type == CTM_REC_HEAD)
+		n = take_head(l) ?: n;
+	if (n < 0)
+		return n;
+	note_record(l);
+	trace_handoff_record(&l->m.id, rec->type, n, false);
+	room = ctm_rec_room(n);
+	memset(l->buf + n, 0, room - n);
+	if (copy_to_user(u64_to_user_ptr(arg->buf + arg->len), l->buf, room))
+		return -EFAULT;
+	arg->len += room;
+	return 0;
+}
+
+/* has one more come, whole, that fits?  One by one is only what has to be waited for. */
+static bool has_more(struct ctm_landing *l, const struct ctm_record *arg)
+{
+	struct ctm_rec rec;
+	const void *ahead;
+	size_t have;
+
+	if (l->raw_left || l->end_read)
+		return false;
+	ahead = ctm_conn_ahead(l->conn, &have);
+	if (have < sizeof(rec))
+		return false;
+	memcpy(&rec, ahead, sizeof(rec));
+	return rec.len <= have - sizeof(rec) &&
+	       ctm_rec_room(sizeof(rec) + (size_t)rec.len) <= arg->buf_len - arg->len;
+}
+
+int ctm_landing_record(struct ctm_landing *l, struct ctm_record *arg)
+{
+	int err;
+
+	if (arg->buf_len < CTM_REC_ROOM || l->raw_left)
 		return -EINVAL;
 	if (l->end_read)
 		return -ENODATA;
-	ctm_fault("restore", "record");
 	if (!reader_enter(l))
 		return -ECONNABORTED;
 	if (!l->ready) {
@@ -409,17 +449,12 @@ int ctm_landing_record(struct ctm_landing *l, struct ctm_record *arg)
 		WRITE_ONCE(l->ready, true);
 		wake_up_all(&l->todo.wait);
 	}
-	n = next_record(l);
-	if (n > 0 && ((struct ctm_rec *)l->buf)->type == CTM_REC_HEAD)
-		n = take_head(l) ?: n;
-	if (n > 0)
-		note_record(l);
+	arg->len = 0;
+	do
+		err = put_record(l, arg);
+	while (!err && has_more(l, arg));
 	reader_leave(l);
-	if (n < 0)
-		return n;
-	trace_handoff_record(&l->m.id, ((struct ctm_rec *)l->buf)->type, n, false);
-	arg->len = n;
-	return copy_to_user(u64_to_user_ptr(arg->buf), l->buf, n) ? -EFAULT : 0;
+	return err;
 }
 
 ssize_t ctm_landing_read(struct ctm_landing *l, struct iov_iter *to)
@@ -967,6 +1002,8 @@ static struct ctm_landing *consider(struct ctm_conn *c, const struct ctm_ho_fram
 	if (!err)
 		err = enter_process(l);
 	if (!err)
+		err = ctm_conn_read_ahead(c);
+	if (!err)
 		err = send_accept(l, o->idents, mono_rx, boot_rx);
 	strscpy(why, l->why[0] ? l->why : "cannot land", sizeof(why));
 no:
@@ -988,7 +1025,7 @@ static void expel_reader(struct ctm_landing *l)
 		return;
 	if (atomic_read(&l->reading))
 		ctm_conn_abort(l->conn);
-	wait_event(l->wait, !atomic_read(&l->reading));
+	wait_event(l->read, !atomic_read(&l->reading));
 }
 
 static void set_verdict(struct ctm_landing *l, enum verdict v)

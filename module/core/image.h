@@ -87,6 +87,16 @@ struct ctm_rec {
 };
 
 /**
+ * ctm_rec_room() - bytes that a record of @len takes where several lie in memory
+ * (CTM_IOC_RECORD): each is aligned, and has a zero byte behind it.
+ */
+static inline size_t ctm_rec_room(size_t len)
+{
+	return (len + 8) & ~(size_t)7;
+}
+#define CTM_REC_ROOM		(CTM_REC_MAX + 8)	/* of the longest */
+
+/**
  * struct ctm_rec_head - what must be known before anything is built
  * @mono_ns, @boot_ns: the process's clocks at capture, as it sees them
  *          (in a handoff the module computes the landing's offsets from a

@@ -51,6 +51,7 @@
  * while the restorer opens files and maps memory.
  */
 #define HANDOFF_ROOM	(4 << 20)
+#define AHEAD_BYTES	16384u
 #define RECORD_DATA	23	/* ContentType application_data */
 
 enum { CONN_ABORTED, CONN_HALF_OPEN, CONN_TLS };
@@ -73,6 +74,8 @@ struct ctm_conn {
 	u64 boot;
 	u64 sent;			/* by the one who sends */
 	u64 records;
+	u8 *ahead;			/* AHEAD_BYTES, or NULL; these belong to the one who receives */
+	u32 ahead_from, ahead_to;	/* what is there and was not asked for yet */
 };
 
 static void reap(struct work_struct *work);
@@ -240,6 +243,7 @@ static void conn_free(struct kref *ref)
 	struct ctm_conn *c = container_of(ref, struct ctm_conn, ref);
 
 	sock_release(c->sock);
+	kfree(c->ahead);
 	kfree(c);
 }
 
@@ -439,7 +443,7 @@ static int record_is_data(const struct msghdr *msg, const char *control)
 	       *(const u8 *)CMSG_DATA(cmsg) == RECORD_DATA;
 }
 
-static int recv_some(struct ctm_conn *c, struct iov_iter *to)
+static int recv_some(struct ctm_conn *c, struct iov_iter *to, int flags)
 {
 	char control[CMSG_SPACE(sizeof(u8))] __aligned(sizeof(long));
 	struct msghdr msg = { .msg_iter = *to };
@@ -449,11 +453,56 @@ static int recv_some(struct ctm_conn *c, struct iov_iter *to)
 		msg.msg_control = control;
 		msg.msg_controllen = sizeof(control);
 	}
-	ret = sock_recvmsg(c->sock, &msg, MSG_WAITALL | MSG_NOSIGNAL);
+	ret = sock_recvmsg(c->sock, &msg, flags | MSG_NOSIGNAL);
 	*to = msg.msg_iter;
 	if (ret > 0 && msg.msg_control && !record_is_data(&msg, control))
 		return -ECONNRESET;
 	return ret;
+}
+
+static int take_ahead(struct ctm_conn *c, struct iov_iter *to)
+{
+	size_t n = min_t(size_t, iov_iter_count(to), c->ahead_to - c->ahead_from);
+	size_t got = n ? copy_to_iter(c->ahead + c->ahead_from, n, to) : 0;
+
+	c->ahead_from += got;
+	return got == n ? 1 : -EFAULT;
+}
+
+/* all that has come, up to what there is room for; only when nothing is left */
+static int fill_ahead(struct ctm_conn *c)
+{
+	struct kvec kv = { .iov_base = c->ahead, .iov_len = AHEAD_BYTES };
+	struct iov_iter to;
+	int ret;
+
+	iov_iter_kvec(&to, ITER_DEST, &kv, 1, AHEAD_BYTES);
+	ret = recv_some(c, &to, 0);
+	c->ahead_from = 0;
+	c->ahead_to = max(ret, 0);
+	return ret;
+}
+
+static int recv_step(struct ctm_conn *c, struct iov_iter *to)
+{
+	if (c->ahead_from < c->ahead_to)
+		return take_ahead(c, to);
+	if (c->ahead && iov_iter_count(to) < AHEAD_BYTES)
+		return fill_ahead(c);
+	return recv_some(c, to, MSG_WAITALL);
+}
+
+int ctm_conn_read_ahead(struct ctm_conn *c)
+{
+	if (!c->ahead)
+		c->ahead = kmalloc(AHEAD_BYTES, GFP_KERNEL_ACCOUNT);
+	return c->ahead ? 0 : -ENOMEM;
+}
+
+const void *ctm_conn_ahead(const struct ctm_conn *c, size_t *len)
+{
+	*len = c->ahead_to - c->ahead_from;
+	return c->ahead + c->ahead_from;
 }
 
 int ctm_conn_recv_iter(struct ctm_conn *c, struct iov_iter *to)
@@ -465,7 +514,7 @@ int ctm_conn_recv_iter(struct ctm_conn *c, struct iov_iter *to)
 		return -ECONNRESET;
 	hold_signals(&old);
 	while (iov_iter_count(to)) {
-		ret = recv_some(c, to);
+		ret = recv_step(c, to);
 		if (ret <= 0)
 			break;
 	}
@@ -498,8 +547,8 @@ int ctm_conn_poll(struct ctm_conn *c, unsigned int timeout_ms)
 
 	if (test_bit(CONN_ABORTED, &c->bits))
 		return -ECONNRESET;
-	if (!timeout_ms)
-		return readable(c);
+	if (!timeout_ms || c->ahead_from < c->ahead_to)
+		return c->ahead_from < c->ahead_to || readable(c);
 	hold_signals(&old);
 	ret = wait_event_interruptible_timeout(*sk_sleep(c->sock->sk), readable(c),
 					       msecs_to_jiffies(timeout_ms));

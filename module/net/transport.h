@@ -76,6 +76,16 @@ int ctm_conn_recv(struct ctm_conn *c, void *buf, size_t len);
 /** ctm_conn_recv_iter() - the same, into an iterator (user memory of current) */
 int ctm_conn_recv_iter(struct ctm_conn *c, struct iov_iter *to);
 
+/**
+ * ctm_conn_read_ahead() - from now on, receive more than is asked for when it has come
+ * For many small pieces in a row.  Large ones still go straight to their place.
+ * Return: 0, -ENOMEM
+ */
+int ctm_conn_read_ahead(struct ctm_conn *c);
+
+/** ctm_conn_ahead() - what has been received so and not been asked for: @len bytes; by who receives */
+const void *ctm_conn_ahead(const struct ctm_conn *c, size_t *len);
+
 /** ctm_conn_poll() - is there something to receive?  Waits up to @timeout_ms.  1 yes, 0 no, -errno */
 int ctm_conn_poll(struct ctm_conn *c, unsigned int timeout_ms);
 

@@ -175,8 +175,8 @@ static __attribute__((noreturn)) void hole_enter(struct restore *r)
 	r->base = hole;
 	r->slots = hole + CTM_HOLE_BYTES;
 	r->low = hole + len + STACK_BYTES + SPECIAL_BYTES;
-	r->rec = (void *)r->low;
-	r->low += CTM_REC_MAX;
+	r->recs = (void *)r->low;
+	r->low += (CTM_REC_ROOM + CTM_PAGE - 1) & ~(CTM_PAGE - 1);
 	r->high = r->slots;
 	memcpy((void *)hole, image_start, len);
 	restore_must(r, SYS(mprotect, hole, code, PROT_READ | PROT_EXEC), "hole: mprotect");
@@ -298,23 +298,40 @@ static size_t rec_tail(const struct ctm_rec *rec)
 	}
 }
 
-/* the next record that we know, in r->rec */
-static void rec_next(struct restore *r)
+/* as many as have come, at least one */
+static void recs_get(struct restore *r)
 {
-	struct ctm_record q = { .size = sizeof(q), .buf = (__u64)r->rec, .buf_len = CTM_REC_MAX };
-	struct ctm_rec *rec = r->rec;
-	unsigned int stage;
+	struct ctm_record q = {
+		.size = sizeof(q), .buf = (__u64)r->recs, .buf_len = CTM_REC_ROOM,
+	};
 	long ret;
 
+	do
+		ret = SYS(ioctl, r->dev, CTM_IOC_RECORD, &q);
+	while (ret == -EINTR);
+	if (ret == -ECONNABORTED)
+		sys_exit(0);
+	restore_must(r, ret, "image: next record");
+	if (q.len > CTM_REC_ROOM)
+		restore_fail(r, EBADMSG, "image: length of records");
+	r->recs_at = 0;
+	r->recs_end = q.len;
+}
+
+/* the next record that we know, in r->rec; a path at its end has a NUL behind it */
+static void rec_next(struct restore *r)
+{
+	struct ctm_rec *rec;
+	unsigned int stage;
+
 	for (;;) {
-		do
-			ret = SYS(ioctl, r->dev, CTM_IOC_RECORD, &q);
-		while (ret == -EINTR);
-		if (ret == -ECONNABORTED)
-			sys_exit(0);
-		restore_must(r, ret, "image: next record");
-		if (q.len < sizeof(*rec) || q.len > CTM_REC_MAX || rec->len != q.len - sizeof(*rec))
+		if (r->recs_at == r->recs_end)
+			recs_get(r);
+		r->rec = rec = (void *)(r->recs + r->recs_at);
+		if (r->recs_end - r->recs_at < sizeof(*rec) || rec->len > CTM_REC_MAX ||
+		    ctm_rec_room(sizeof(*rec) + rec->len) > r->recs_end - r->recs_at)
 			restore_fail(r, EBADMSG, "image: length of a record");
+		r->recs_at += ctm_rec_room(sizeof(*rec) + rec->len);
 		stage = rec_stage(r, rec->type);
 		if (stage)
 			break;
@@ -326,9 +343,6 @@ static void rec_next(struct restore *r)
 		restore_fail(r, EBADMSG, "image: order of records, type %u", rec->type);
 	if (rec->len < rec_min(rec->type) || rec->len - rec_min(rec->type) != rec_tail(rec))
 		restore_fail(r, EBADMSG, "image: length of a record of type %u", rec->type);
-	/* a path at the end of a record gets its NUL */
-	if (q.len < CTM_REC_MAX)
-		((char *)rec)[q.len] = 0;
 }
 
 static void head_take(struct restore *r, const struct ctm_rec_head *head)
@@ -406,7 +420,7 @@ static void restore_run(void *arg)
 	struct restore *r = arg;
 	__u64 end = r->land.hole + r->land.hole_len;
 
-	special_move(r, (__u64)r->rec - SPECIAL_BYTES, SPECIAL_BYTES);
+	special_move(r, (__u64)r->recs - SPECIAL_BYTES, SPECIAL_BYTES);
 	restore_must(r, SYS(munmap, 0, r->land.hole), "munmap below the hole");
 	restore_must(r, SYS(munmap, end, TASK_TOP - end), "munmap above the hole");
 	do

@@ -52,7 +52,9 @@ struct restore {
 
 	/* our place in the hole */
 	__u64 base;		/* of the copied program */
-	struct ctm_rec *rec;	/* CTM_REC_MAX bytes */
+	char *recs;		/* CTM_REC_ROOM bytes: records that were given */
+	__u32 recs_at, recs_end;	/* those not yet looked at */
+	struct ctm_rec *rec;	/* the present one */
 	__u64 low, high;	/* free memory: tables grow from low, the rest from high */
 	__u64 slots;
 	struct special special[SPECIALS_MAX];

@@ -409,16 +409,17 @@ struct ctm_land {
 };
 
 /**
- * struct ctm_record - CTM_IOC_RECORD: the next record of the image (restorer)
+ * struct ctm_record - CTM_IOC_RECORD: the next records of the image (restorer)
  * @size:  sizeof(struct ctm_record)
  * @flags: must be 0
- * @buf:   user address for header and payload (struct ctm_rec, core/image.h)
- * @buf_len: bytes there, at least CTM_REC_MAX
- * @len:   out: bytes written
+ * @buf:   user address for headers and payloads (struct ctm_rec, core/image.h)
+ * @buf_len: bytes there, at least CTM_REC_ROOM
+ * @len:   out: bytes written, ctm_rec_room() of each record
  *
- * Blocks until it has come.  After a CTM_REC_PAGES record the restorer must
- * read(2) exactly count * 4096 bytes from this file, straight to their place,
- * before it asks for the next one (EINVAL otherwise).  ECONNABORTED: the
+ * Blocks until one has come; gives also those that have come behind it.
+ * CTM_REC_PAGES and CTM_REC_END are always the last.  After CTM_REC_PAGES the
+ * restorer must read(2) exactly count * 4096 bytes from this file, straight to
+ * their place, before it asks for more (EINVAL otherwise).  ECONNABORTED: the
  * source aborted; exit.  After CTM_REC_END: ENODATA.
  */
 struct ctm_record {
