@@ -1005,6 +1005,8 @@ static struct ctm_landing *consider(struct ctm_conn *c, const struct ctm_ho_fram
 		err = ctm_conn_read_ahead(c);
 	if (!err)
 		err = send_accept(l, o->idents, mono_rx, boot_rx);
+	if (!err)
+		ctm_rfiles_expect(l->p);
 	strscpy(why, l->why[0] ? l->why : "cannot land", sizeof(why));
 no:
 	if (err)

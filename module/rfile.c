@@ -121,6 +121,16 @@ static struct file *open_file(struct ctm_rfiles *rf, u64 handle, unsigned int of
 	return f;
 }
 
+void ctm_rfiles_expect(struct ctm_process *p)
+{
+	struct ctm_rfiles *rf = ctm_process_is_home(p) ? NULL : ctm_rfiles_of(p);
+	struct ctm_rhost *host = rf ? host_of(rf, true) : NULL;
+
+	if (host)
+		ctm_rhost_expect(host);
+	ctm_rhost_put(host);
+}
+
 int ctm_rfile_install(struct ctm_process *p, u64 handle, unsigned int oflags)
 {
 	struct ctm_rfiles *rf = ctm_rfiles_of(p);

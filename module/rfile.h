@@ -8,7 +8,8 @@
  *
  * What the carrier of a handoff does with it, in this order:
  *   source    ctm_rfile_export() or ctm_rfile_handle(), while capturing
- *   landing   ctm_rfile_install(), in the restorer
+ *   landing   ctm_rfiles_expect(), while the process still runs at the source;
+ *             ctm_rfile_install(), in the restorer
  *   source    once COMMITTED, before the copy is destroyed: ctm_rfiles_ended();
  *             without it the copy's death would close the files at home
  *   landing   at COMMIT, p->epoch and p->here set, before the threads run:
@@ -33,6 +34,11 @@ struct poll_table_struct;
 int ctm_rfile_export(struct ctm_process *p, struct file *f, u64 *handle);
 /** ctm_rfile_handle() - the handle when @f is one of our remote files, else 0.  Any context */
 u64 ctm_rfile_handle(struct file *f);
+/**
+ * ctm_rfiles_expect() - a process lands that may have files at home: connect to it
+ * Nobody waits for it, and nothing depends on it.  May sleep.
+ */
+void ctm_rfiles_expect(struct ctm_process *p);
 /**
  * ctm_rfile_install() - in current's table: the original file at home, else a remote one
  * @oflags: O_* of the image (access mode, O_NONBLOCK, O_APPEND).

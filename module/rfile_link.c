@@ -8,8 +8,8 @@
  * thread connects, sends again and receives.  A send can break the connection
  * (the caller may be killed in the midst of it), which costs a new one, no more.
  *
- * The link thread lives from the first operation to ctm_rhost_stop(), and holds
- * the module.
+ * The link thread lives from the first operation, or when one is expected, to
+ * ctm_rhost_stop(), and holds the module.
  */
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -564,7 +564,8 @@ static void run_session(struct ctm_rhost *host, struct ctm_conn *conn)
 
 static bool wanted(struct ctm_rhost *host)
 {
-	return READ_ONCE(host->stop) || READ_ONCE(host->watching) || READ_ONCE(host->nops);
+	return READ_ONCE(host->stop) || READ_ONCE(host->watching) || READ_ONCE(host->nops) ||
+	       READ_ONCE(host->expected);
 }
 
 static int link_main(void *arg)
@@ -627,13 +628,27 @@ void ctm_rhost_put(struct ctm_rhost *host)
 		kref_put(&host->ref, release_rhost);
 }
 
+void ctm_rhost_expect(struct ctm_rhost *host)
+{
+	WRITE_ONCE(host->expected, true);
+	if (!start_link(host))
+		wake_up(&host->wake);
+}
+
 void ctm_rhost_live(struct ctm_rhost *host, u32 epoch)
 {
+	bool unused;
+
 	spin_lock(&host->lock);
+	unused = !host->live && list_empty(&host->nodes);
 	host->live = true;
 	host->epoch = epoch;
+	WRITE_ONCE(host->expected, false);
 	spin_unlock(&host->lock);
-	ctm_rnodes_wake(host);		/* who polled while it landed was not answered */
+	if (unused)
+		ctm_rhost_stop(host);	/* it landed with no such file, and can get none here */
+	else
+		ctm_rnodes_wake(host);	/* who polled while it landed was not answered */
 }
 
 /* cannot fail; callers that wait get -EIO from the link thread, or here when there is none */

@@ -187,6 +187,7 @@ struct ctm_rhost {
 	struct list_head nodes;		/* ctm_rnode.link */
 	bool thread;			/* the link thread was started */
 	bool watching;			/* somebody polls: keep the connection */
+	bool expected;			/* it lands: make the connection before it is needed */
 	wait_queue_head_t wake;		/* the link thread's */
 	struct work_struct kick;	/* send what killed threads left */
 
@@ -214,6 +215,8 @@ struct ctm_rop {
 
 struct ctm_rhost *ctm_rhost_new(struct ctm_process *p);
 void ctm_rhost_put(struct ctm_rhost *host);
+/** ctm_rhost_expect() - connect to home; without it, who lands first waits for that.  May sleep */
+void ctm_rhost_expect(struct ctm_rhost *host);
 void ctm_rhost_live(struct ctm_rhost *host, u32 epoch);
 void ctm_rhost_stop(struct ctm_rhost *host);
 /** ctm_rop_new() - @len or @room bytes of data.  NULL when out of memory */
