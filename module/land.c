@@ -483,8 +483,10 @@ int ctm_landing_file(struct ctm_landing *l, struct ctm_land_file *arg)
 {
 	int fd = -ECONNABORTED;
 
+	if (arg->pad)
+		return -EINVAL;
 	if (reader_enter(l)) {
-		fd = ctm_rfile_install(l->p, arg->handle, arg->oflags);
+		fd = ctm_rfile_install(l->p, arg->handle, arg->oflags, arg->mode & S_IFMT);
 		reader_leave(l);
 	}
 	if (fd < 0)
@@ -747,6 +749,19 @@ static void arrive(struct ctm_landing *l)
 	}
 }
 
+/* what the leader could do without must be known before it counts as here */
+static bool settled(struct ctm_landing *l)
+{
+	char why[CTM_REASON_MAX];
+	int err = thread_group_leader(current) ? ctm_rfiles_settle(l->p) : 0;
+
+	if (!err)
+		return true;
+	snprintf(why, sizeof(why), "%s: a file that stays at home: error %d", ctm_node_name(), err);
+	fail(l, -err, why);
+	return false;
+}
+
 static bool is_leader(struct ctm_landing *l)
 {
 	return task_pid(current) == l->leader;
@@ -771,7 +786,7 @@ loff_t ctm_landing_seek(struct ctm_landing *l, struct file *file, loff_t arg)
 	if (!regs_good(&t.regs) || t.restart > CTM_RESTART_CALL)
 		return -EINVAL;
 	get_file(file);			/* leave_restorer() closes the caller's descriptor */
-	if (READ_ONCE(l->verdict) == UNDECIDED)
+	if (READ_ONCE(l->verdict) == UNDECIDED && settled(l))
 		arrive(l);
 	err = wait_event_killable(l->wait, may_leave(l));
 	if (err) {

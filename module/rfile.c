@@ -106,7 +106,7 @@ static struct ctm_rhost *host_of(struct ctm_rfiles *rf, bool make)
 	return host;
 }
 
-static struct file *open_file(struct ctm_rfiles *rf, u64 handle, unsigned int oflags)
+static struct file *open_file(struct ctm_rfiles *rf, u64 handle, unsigned int oflags, umode_t fmt)
 {
 	struct ctm_rhost *host;
 	struct file *f;
@@ -116,7 +116,7 @@ static struct file *open_file(struct ctm_rfiles *rf, u64 handle, unsigned int of
 	host = host_of(rf, true);
 	if (!host)
 		return ERR_PTR(-ENOMEM);
-	f = ctm_remote_open(host, handle, oflags);
+	f = ctm_remote_open(host, handle, oflags, fmt);
 	ctm_rhost_put(host);
 	return f;
 }
@@ -131,7 +131,17 @@ void ctm_rfiles_expect(struct ctm_process *p)
 	ctm_rhost_put(host);
 }
 
-int ctm_rfile_install(struct ctm_process *p, u64 handle, unsigned int oflags)
+int ctm_rfiles_settle(struct ctm_process *p)
+{
+	struct ctm_rfiles *rf = smp_load_acquire(&p->rfiles);
+	struct ctm_rhost *host = rf && !ctm_process_is_home(p) ? host_of(rf, false) : NULL;
+	int err = host ? ctm_remote_settle(host) : 0;
+
+	ctm_rhost_put(host);
+	return err;
+}
+
+int ctm_rfile_install(struct ctm_process *p, u64 handle, unsigned int oflags, umode_t fmt)
 {
 	struct ctm_rfiles *rf = ctm_rfiles_of(p);
 	struct file *f;
@@ -142,7 +152,7 @@ int ctm_rfile_install(struct ctm_process *p, u64 handle, unsigned int oflags)
 	fd = get_unused_fd_flags(0);
 	if (fd < 0)
 		return fd;
-	f = open_file(rf, handle, oflags);
+	f = open_file(rf, handle, oflags, fmt);
 	if (IS_ERR(f)) {
 		put_unused_fd(fd);
 		return PTR_ERR(f);

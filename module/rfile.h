@@ -9,7 +9,7 @@
  * What the carrier of a handoff does with it, in this order:
  *   source    ctm_rfile_export() or ctm_rfile_handle(), while capturing
  *   landing   ctm_rfiles_expect(), while the process still runs at the source;
- *             ctm_rfile_install(), in the restorer
+ *             ctm_rfile_install(), in the restorer; ctm_rfiles_settle()
  *   source    once COMMITTED, before the copy is destroyed: ctm_rfiles_ended();
  *             without it the copy's death would close the files at home
  *   landing   at COMMIT, p->epoch and p->here set, before the threads run:
@@ -42,10 +42,18 @@ void ctm_rfiles_expect(struct ctm_process *p);
 /**
  * ctm_rfile_install() - in current's table: the original file at home, else a remote one
  * @oflags: O_* of the image (access mode, O_NONBLOCK, O_APPEND).
- * Asks home about the file, up to some seconds; interruptible.
+ * @fmt: S_IFMT bits of the image, or 0
+ * Asks home about the file.  Without @fmt it waits for the answer, up to some
+ * seconds; interruptible.
  * Return: fd or -errno (-EBADF: home knows no such handle; -EIO: no home)
  */
-int ctm_rfile_install(struct ctm_process *p, u64 handle, unsigned int oflags);
+int ctm_rfile_install(struct ctm_process *p, u64 handle, unsigned int oflags, umode_t fmt);
+/**
+ * ctm_rfiles_settle() - home knows all files that were installed, and they are what was said
+ * Before the process may be committed.  Waits, killable.
+ * Return: 0, or as ctm_rfile_install(); -EIO also when one is something else
+ */
+int ctm_rfiles_settle(struct ctm_process *p);
 
 /**
  * ctm_rfiles_here() - the process runs on this node: it landed, or a handoff was aborted

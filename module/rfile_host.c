@@ -395,6 +395,11 @@ static void cache_attr(struct inode *inode, const struct ctm_rw_attr *a)
 		i_size_write(inode, max_t(s64, le64_to_cpu(a->size), 0));
 }
 
+static dev_t get_rdev(const struct ctm_rw_attr *a)
+{
+	return MKDEV(le32_to_cpu(a->rdev_major) & 0xfff, le32_to_cpu(a->rdev_minor) & MINORMASK);
+}
+
 static void fill_stat(struct kstat *st, const struct ctm_rw_attr *a)
 {
 	st->result_mask = le32_to_cpu(a->mask) & (STATX_BASIC_STATS | STATX_BTIME);
@@ -404,7 +409,7 @@ static void fill_stat(struct kstat *st, const struct ctm_rw_attr *a)
 	st->uid = make_kuid(&init_user_ns, le32_to_cpu(a->uid));
 	st->gid = make_kgid(&init_user_ns, le32_to_cpu(a->gid));
 	st->dev = MKDEV(le32_to_cpu(a->dev_major) & 0xfff, le32_to_cpu(a->dev_minor) & MINORMASK);
-	st->rdev = MKDEV(le32_to_cpu(a->rdev_major) & 0xfff, le32_to_cpu(a->rdev_minor) & MINORMASK);
+	st->rdev = get_rdev(a);
 	st->ino = le64_to_cpu(a->ino);
 	st->size = le64_to_cpu(a->size);
 	st->blocks = le64_to_cpu(a->blocks);
@@ -578,6 +583,107 @@ static const struct inode_operations rfile_iops = {
 	.setattr	= rfile_setattr,
 };
 
+/* ---- files that home was asked about ---- */
+
+#define ASKED_MAX	64u		/* more of them wait each for its own answer */
+
+/** struct asked - one of host->asked */
+struct asked {
+	struct list_head link;		/* host->lock */
+	struct inode *inode;		/* a reference */
+	struct ctm_rop *op;		/* the question, a reference */
+};
+
+static void free_asked(struct asked *q)
+{
+	iput(q->inode);
+	ctm_rop_put(q->op);
+	kfree(q);
+}
+
+static bool may_ask(struct ctm_rhost *host)
+{
+	return READ_ONCE(host->nasked) < ASKED_MAX;	/* a rule of thumb: no lock */
+}
+
+static int ask_ahead(struct ctm_rhost *host, struct inode *inode, u64 handle)
+{
+	struct asked *q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
+	int err = -ENOMEM;
+
+	if (!q)
+		return err;
+	ihold(inode);
+	q->inode = inode;
+	q->op = ctm_rop_new(CTM_RW_INFO, handle, 0, 0, sizeof(struct ctm_rw_attr));
+	if (q->op)
+		err = ctm_rop_start(host, q->op);
+	if (err) {
+		free_asked(q);
+		return err;
+	}
+	spin_lock(&host->lock);
+	if (host->stop) {
+		err = -EIO;		/* ctm_remote_forget() may have been here */
+	} else {
+		list_add_tail(&q->link, &host->asked);
+		host->nasked++;
+	}
+	spin_unlock(&host->lock);
+	if (err)
+		free_asked(q);
+	return err;
+}
+
+static struct asked *next_asked(struct ctm_rhost *host)
+{
+	struct asked *q;
+
+	spin_lock(&host->lock);
+	q = list_first_entry_or_null(&host->asked, struct asked, link);
+	if (q) {
+		list_del(&q->link);
+		host->nasked--;
+	}
+	spin_unlock(&host->lock);
+	return q;
+}
+
+static int settle(struct asked *q)
+{
+	const struct ctm_rw_attr *a = q->op->data;
+
+	if (wait_for_completion_killable(&q->op->done))
+		return -EINTR;
+	if (q->op->ret)
+		return q->op->ret;
+	if (q->op->got != sizeof(*a) || (le32_to_cpu(a->mode) ^ q->inode->i_mode) & S_IFMT)
+		return -EIO;
+	q->inode->i_rdev = get_rdev(a);
+	cache_attr(q->inode, a);
+	return 0;
+}
+
+int ctm_remote_settle(struct ctm_rhost *host)
+{
+	struct asked *q;
+	int err = 0;
+
+	while (!err && (q = next_asked(host))) {
+		err = settle(q);
+		free_asked(q);
+	}
+	return err;
+}
+
+void ctm_remote_forget(struct ctm_rhost *host)
+{
+	struct asked *q;
+
+	while ((q = next_asked(host)))
+		free_asked(q);
+}
+
 static struct ctm_rnode *new_node(struct ctm_rhost *host, u64 handle)
 {
 	struct ctm_rnode *n = kzalloc(sizeof(*n), GFP_KERNEL_ACCOUNT);
@@ -619,20 +725,19 @@ static struct inode *new_remote_inode(struct ctm_rhost *host, u64 handle,
 	inode->i_ino = get_next_ino();
 	inode->i_op = &rfile_iops;
 	inode->i_mode = mode;
-	inode->i_rdev = MKDEV(le32_to_cpu(a->rdev_major) & 0xfff,
-			      le32_to_cpu(a->rdev_minor) & MINORMASK);
+	inode->i_rdev = get_rdev(a);
 	n->stream = !S_ISREG(mode) && !S_ISBLK(mode);
 	cache_attr(inode, a);
 	return inode;
 }
 
-struct file *ctm_remote_open(struct ctm_rhost *host, u64 handle, unsigned int oflags)
+/* made of what home says of it, or of its format alone until home has said more */
+static struct inode *remote_inode(struct ctm_rhost *host, u64 handle, umode_t fmt)
 {
-	struct ctm_rw_attr a;
-	struct ctm_rnode *n;
+	struct ctm_rw_attr a = { .mode = cpu_to_le32(fmt) };
+	bool ahead = fmt && may_ask(host);
 	struct inode *inode;
-	struct file *f;
-	int err = ask_attr(host, handle, CTM_RW_INFO, &a);
+	int err = ahead ? 0 : ask_attr(host, handle, CTM_RW_INFO, &a);
 
 	if (err)
 		return ERR_PTR(err);
@@ -641,6 +746,22 @@ struct file *ctm_remote_open(struct ctm_rhost *host, u64 handle, unsigned int of
 	inode = new_remote_inode(host, handle, &a);
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
+	err = ahead ? ask_ahead(host, inode, handle) : 0;
+	if (err) {
+		iput(inode);
+		return ERR_PTR(err);
+	}
+	return inode;
+}
+
+struct file *ctm_remote_open(struct ctm_rhost *host, u64 handle, unsigned int oflags, umode_t fmt)
+{
+	struct inode *inode = remote_inode(host, handle, fmt);
+	struct ctm_rnode *n;
+	struct file *f;
+
+	if (IS_ERR(inode))
+		return ERR_CAST(inode);
 	n = inode->i_private;
 	f = ERR_PTR(-ENOENT);
 	if (try_module_get(THIS_MODULE)) {	/* put with the file's operations */

@@ -358,6 +358,12 @@ s64 ctm_rop_call(struct ctm_rhost *host, struct ctm_rop *op, bool intr)
 	return op->ret;
 }
 
+int ctm_rop_start(struct ctm_rhost *host, struct ctm_rop *op)
+{
+	INIT_LIST_HEAD(&op->link);
+	return submit(host, op);
+}
+
 void ctm_rop_post(struct ctm_rhost *host, struct ctm_rop *op)
 {
 	INIT_LIST_HEAD(&op->link);
@@ -611,6 +617,7 @@ struct ctm_rhost *ctm_rhost_new(struct ctm_process *p)
 	mutex_init(&host->send);
 	INIT_LIST_HEAD(&host->ops);
 	INIT_LIST_HEAD(&host->nodes);
+	INIT_LIST_HEAD(&host->asked);
 	init_waitqueue_head(&host->room);
 	init_waitqueue_head(&host->wake);
 	INIT_WORK(&host->kick, kick);
@@ -668,4 +675,5 @@ void ctm_rhost_stop(struct ctm_rhost *host)
 	wake_up_all(&host->room);
 	if (!thread)
 		fail_all(host);
+	ctm_remote_forget(host);
 }

@@ -185,6 +185,8 @@ struct ctm_rhost {
 	u64 acks[CTM_RW_ACKS_MAX];
 	unsigned int nacks;
 	struct list_head nodes;		/* ctm_rnode.link */
+	struct list_head asked;		/* files that home was asked about, and not yet heard */
+	unsigned int nasked;
 	bool thread;			/* the link thread was started */
 	bool watching;			/* somebody polls: keep the connection */
 	bool expected;			/* it lands: make the connection before it is needed */
@@ -230,6 +232,8 @@ void ctm_rop_put(struct ctm_rop *op);
  * Return: what the call at home returned; -ERESTARTSYS, -EINTR (killed), -EIO
  */
 s64 ctm_rop_call(struct ctm_rhost *host, struct ctm_rop *op, bool intr);
+/** ctm_rop_start() - send it; op->done says when its result has come.  0 or -errno */
+int ctm_rop_start(struct ctm_rhost *host, struct ctm_rop *op);
 /** ctm_rop_post() - the same without waiting; takes over the caller's reference */
 void ctm_rop_post(struct ctm_rhost *host, struct ctm_rop *op);
 
@@ -248,8 +252,16 @@ struct ctm_rnode {
 void ctm_rnode_ready(struct ctm_rhost *host, u64 handle, __poll_t mask);
 /** ctm_rnodes_wake() - let every poller look again */
 void ctm_rnodes_wake(struct ctm_rhost *host);
-/** ctm_remote_open() - a new remote file; asks home.  ERR_PTR */
-struct file *ctm_remote_open(struct ctm_rhost *host, u64 handle, unsigned int oflags);
+/**
+ * ctm_remote_open() - a new remote file; asks home
+ * @fmt: S_IFMT bits, if known: then ctm_remote_settle() waits for the answer, not this
+ * Return: ERR_PTR
+ */
+struct file *ctm_remote_open(struct ctm_rhost *host, u64 handle, unsigned int oflags, umode_t fmt);
+/** ctm_remote_settle() - home has told of all files that were opened; killable.  0 or -errno */
+int ctm_remote_settle(struct ctm_rhost *host);
+/** ctm_remote_forget() - nobody will settle; @host is stopped */
+void ctm_remote_forget(struct ctm_rhost *host);
 int ctm_remote_init(void);
 void ctm_remote_exit(void);
 

@@ -221,7 +221,7 @@ static bool file_kind_ok(const struct ctm_rec_file *f)
 		return f->path_len <= MEMFD_NAME_MAX && no_nul(f->path, f->path_len) &&
 		       f->u[0] <= 0x3f && f->u[1] <= 1;
 	case CTM_FILE_HOME:
-		return !f->path_len && f->handle;
+		return !f->path_len && f->handle && !(f->mode & 07777);
 	case CTM_FILE_PIPE_R:
 	case CTM_FILE_PIPE_W:
 		return !f->path_len && f->peer && f->size <= (1u << 30);

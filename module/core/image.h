@@ -219,7 +219,7 @@ struct ctm_rec_file {
 	__u64 u[5];
 	__s32 owner;		/* F_SETOWN pid (negative: group), 0 none */
 	__s32 sig;		/* F_SETSIG */
-	/* PATH, MAPPED: the file must be this one (0: not checked) */
+	/* PATH, MAPPED: the file must be this one (0: not checked); HOME: S_IFMT of mode */
 	__u64 ino;
 	__u64 isize;
 	__s64 mtime_ns;

@@ -538,7 +538,9 @@ static void fill_common(struct ctm_capture *c, const struct ctm_open *o, struct 
 	fill_owner(f, ctm_state(c)->ns, r);
 	if (o->kind == CTM_FILE_MAPPED)		/* what F_GETFL says of it does not matter */
 		r->oflags &= O_ACCMODE | O_LARGEFILE;
-	if (o->ident && o->kind != CTM_FILE_HOME) {
+	if (o->kind == CTM_FILE_HOME) {
+		r->mode = file_inode(f)->i_mode & S_IFMT;
+	} else if (o->ident) {
 		r->mode = o->ident->mode;
 		r->ino = o->ident->flags & CTM_IDENT_SHARED_FS ? o->ident->ino : 0;
 		r->isize = o->ident->flags & CTM_IDENT_CONTENT ? o->ident->isize : 0;

@@ -192,6 +192,7 @@ static void files(void)
 	F(0, path[12], 0);
 	F(0, kind, CTM_FILE_HOME);	/* with a path */
 	F(1, handle, 0);
+	F(1, mode, 0100644);		/* at home: a format, no more */
 	F(2, peer, 0);
 	F(2, size, (1ull << 30) + 1);
 	F(4, u[0], -1ull);

@@ -132,7 +132,7 @@ static long open_path(struct restore *r, const struct ctm_rec_file *rec)
 static long open_home(struct restore *r, const struct ctm_rec_file *rec)
 {
 	struct ctm_land_file q = {
-		.size = sizeof(q), .handle = rec->handle, .oflags = rec->oflags,
+		.size = sizeof(q), .handle = rec->handle, .oflags = rec->oflags, .mode = rec->mode,
 	};
 
 	restore_must(r, SYS(ioctl, r->dev, CTM_IOC_LAND_FILE, &q), "file %u that stays at home",

@@ -438,6 +438,11 @@ struct ctm_record {
  * @fd:     out: a new descriptor, O_CLOEXEC off: at home the original open file,
  *          elsewhere a remote file
  * @oflags: O_* of the image's FILE record
+ * @mode:   S_IFMT bits of the image's FILE record; 0, or left out: not known
+ * @pad:    0
+ *
+ * With @mode this does not wait for home's answer; the last wait does, and the
+ * landing fails there if home has no such file.
  */
 struct ctm_land_file {
 	__u32 size;
@@ -445,6 +450,8 @@ struct ctm_land_file {
 	__u64 handle;
 	__s32 fd;
 	__u32 oflags;
+	__u32 mode;
+	__u32 pad;
 };
 
 /**
