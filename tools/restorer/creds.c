@@ -2,8 +2,8 @@
 /*
  * creds.c - credentials
  *
- * Two steps.  creds_assume(), before any file is opened, takes the process's
- * ids and its file privileges; what is left are the capabilities of this node's
+ * creds_own() notes what the keeper has.  Then two steps: creds_assume(), before
+ * any file is opened, takes the process's ids and its file privileges; what is left are the capabilities of this node's
  * root for what follows (thread ids, limits, priorities).  creds_drop() gives
  * them up, in each thread, as the last but harmless thing before the last wait.
  * Neither gives a capability that the keeper itself has not.
@@ -46,6 +46,33 @@ static long caps_set(const struct caps *c)
 	return SYS(capset, &h, d);
 }
 
+static __u64 bounds_get(void)
+{
+	__u64 has = 0;
+
+	for (unsigned int cap = 0; cap < 64; cap++) {
+		long ret = sys_prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+
+		if (ret < 0)		/* beyond the last */
+			break;
+		has |= ret ? CAP(cap) : 0;
+	}
+	return has;
+}
+
+void creds_own(struct restore *r)
+{
+	struct caps caps;
+
+	restore_must(r, caps_get(&caps), "credentials: capget");
+	r->cap_own = caps.permitted;
+	r->cap_inheritable = caps.inheritable;
+	r->cap_bounds = bounds_get();
+	/* ids change without a change of capabilities: those are said in full later */
+	restore_must(r, sys_prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0),
+		     "credentials: securebits");
+}
+
 void creds_take(struct restore *r, const struct ctm_rec_creds *rec)
 {
 	if (rec->ngroups > CTM_GROUPS_MAX)
@@ -56,20 +83,13 @@ void creds_take(struct restore *r, const struct ctm_rec_creds *rec)
 /* The bounding set shrinks to the image's.  Return: what is left of it */
 static __u64 bounds_drop(struct restore *r)
 {
-	__u64 left = 0;
+	__u64 drop = r->cap_bounds & ~r->creds->cap_bset;
 
-	for (unsigned int cap = 0; cap < 64; cap++) {
-		long has = sys_prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-
-		if (has < 0)		/* beyond the last */
-			break;
-		if (r->creds->cap_bset & CAP(cap))
-			left |= has ? CAP(cap) : 0;
-		else if (has)
+	for (unsigned int cap = 0; cap < 64; cap++)
+		if (drop & CAP(cap))
 			restore_must(r, sys_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0),
 				     "credentials: bounding set");
-	}
-	return left;
+	return r->cap_bounds & ~drop;
 }
 
 static void ids_set(struct restore *r)
@@ -89,19 +109,15 @@ static void ids_set(struct restore *r)
 void creds_assume(struct restore *r)
 {
 	const struct ctm_rec_creds *c = r->creds;
-	struct caps caps;
-	__u64 bounds;
+	__u64 bounds = bounds_drop(r);
+	struct caps caps = {
+		.permitted = r->cap_own,
+		.effective = r->cap_own & (~CAP_FILES | c->cap_effective),
+		.inheritable = c->cap_inheritable & (bounds | r->cap_inheritable),
+	};
 
-	/* ids change without a change of capabilities: those are said in full below */
-	restore_must(r, sys_prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0),
-		     "credentials: securebits");
-	restore_must(r, caps_get(&caps), "credentials: capget");
-	r->cap_own = caps.permitted;
-	bounds = bounds_drop(r);
 	ids_set(r);
 	sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	caps.effective = r->cap_own & (~CAP_FILES | c->cap_effective);
-	caps.inheritable = c->cap_inheritable & (bounds | caps.inheritable);
 	restore_must(r, caps_set(&caps), "credentials: capset");
 	for (unsigned int cap = 0; cap < 64; cap++)
 		if (c->cap_ambient & caps.inheritable & c->cap_permitted & r->cap_own & CAP(cap))

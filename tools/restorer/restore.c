@@ -423,6 +423,9 @@ static void restore_run(void *arg)
 	special_move(r, (__u64)r->recs - SPECIAL_BYTES, SPECIAL_BYTES);
 	restore_must(r, SYS(munmap, 0, r->land.hole), "munmap below the hole");
 	restore_must(r, SYS(munmap, end, TASK_TOP - end), "munmap above the hole");
+	creds_own(r);
+	sig_own(r);
+	task_own(r);
 	do
 		rec_next(r);
 	while (rec_do(r));

@@ -69,7 +69,11 @@ struct restore {
 	struct ctm_rec_itimers *itimers;
 	bool have_sighand;
 
+	/* what the keeper's clone has; found out before there is a record */
 	__u64 cap_own;		/* what this node lets us have */
+	__u64 cap_inheritable, cap_bounds;
+	struct ctm_rec_rlimits limits;
+	int oom_fd;		/* /proc/self/oom_score_adj, until TASK comes */
 
 	struct file_obj *files;	/* by id - 1 */
 	unsigned int nfiles;
@@ -115,12 +119,19 @@ void *restore_grow(struct restore *r, size_t len);
 /** restore_elapsed() - ns since the capture, on the process's own clock */
 __s64 restore_elapsed(struct restore *r);
 
+/*
+ * The functions *_own() come before the first record, while the process still runs
+ * at the source: what they do need not be done while it stands still.
+ */
+
 /* creds.c: each may only lower */
+void creds_own(struct restore *r);
 void creds_take(struct restore *r, const struct ctm_rec_creds *rec);
 void creds_assume(struct restore *r);	/* ids and file privileges of the process */
 void creds_drop(struct restore *r);	/* all that is left, in each thread */
 
 /* task.c */
+void task_own(struct restore *r);
 void task_take(struct restore *r, const struct ctm_rec_task *rec);
 void task_settle(struct restore *r);	/* with the process's credentials: cwd, umask */
 void task_finish(struct restore *r);	/* limits, personality */
@@ -143,6 +154,7 @@ void files_finish(struct restore *r);		/* only the program's descriptors, and de
 void files_arm(struct restore *r);		/* timerfds */
 
 /* sig.c */
+void sig_own(struct restore *r);	/* no handlers: SIGHAND needs to set only what is one */
 void sig_actions(struct restore *r, const struct ctm_rec_sighand *rec);
 void sig_pending(struct restore *r, const struct ctm_rec_pending *rec);
 void sig_pending_own(struct restore *r, __u32 tid);	/* by thread @tid */

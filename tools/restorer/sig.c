@@ -13,14 +13,31 @@ static bool is_stop(int sig)
 	return sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
 }
 
+static void action_set(struct restore *r, int sig, const void *act)
+{
+	restore_must(r, SYS(rt_sigaction, sig, act, 0, 8), "handler of signal %d", sig);
+}
+
+/* Some may be ignored: that survives an exec, and so comes from who started continuumd. */
+void sig_own(struct restore *r)
+{
+	struct sigaction none = { .sa_handler = SIG_DFL };
+
+	for (int sig = 1; sig <= 64; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			action_set(r, sig, &none);
+}
+
 void sig_actions(struct restore *r, const struct ctm_rec_sighand *rec)
 {
 	for (int sig = 1; sig <= 64; sig++) {
+		const __u64 *act = &rec->act[sig - 1].handler;
+
 		if (sig == SIGKILL || sig == SIGSTOP)
 			continue;
-		/* the record has the order of the kernel's struct */
-		restore_must(r, SYS(rt_sigaction, sig, &rec->act[sig - 1], 0, 8),
-			     "handler of signal %d", sig);
+		/* the record has the order of the kernel's struct; all zero: as it is */
+		if (act[0] | act[1] | act[2] | act[3])
+			action_set(r, sig, act);
 		if (is_stop(sig) && rec->act[sig - 1].handler == (__u64)SIG_DFL)
 			r->stop_able |= 1ull << (sig - 1);
 	}

@@ -6,14 +6,28 @@
 #include <asm/errno.h>
 #include <linux/prctl.h>
 
+void task_own(struct restore *r)
+{
+	r->oom_fd = restore_must(r, sys_open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC),
+				 "oom_score_adj");
+	for (unsigned int i = 0; i < 16; i++)
+		restore_must(r, SYS(prlimit64, 0, i, 0, &r->limits.lim[i]), "limit %u", i);
+}
+
 static void oom_score_adj(struct restore *r, int value)
 {
 	char text[16];
 	size_t n = text_format(text, sizeof(text), "%d", value);
-	long fd = restore_must(r, sys_open("/proc/self/oom_score_adj", O_WRONLY), "oom_score_adj");
 
-	restore_must(r, SYS(write, fd, text, n), "oom_score_adj %d", value);
-	SYS(close, fd);
+	restore_must(r, SYS(write, r->oom_fd, text, n), "oom_score_adj %d", value);
+	SYS(close, r->oom_fd);
+}
+
+static void limit_set(struct restore *r, unsigned int i)
+{
+	if (r->limits.lim[i].cur != r->rlimits->lim[i].cur ||
+	    r->limits.lim[i].max != r->rlimits->lim[i].max)
+		restore_must(r, SYS(prlimit64, 0, i, &r->rlimits->lim[i], 0), "limit %u", i);
 }
 
 void task_take(struct restore *r, const struct ctm_rec_task *rec)
@@ -46,5 +60,5 @@ void task_finish(struct restore *r)
 		restore_fail(r, EBADMSG, "image: a record is missing");
 	restore_must(r, SYS(personality, r->task->personality), "personality");
 	for (i = 0; i < 16; i++)
-		restore_must(r, SYS(prlimit64, 0, i, &r->rlimits->lim[i], 0), "limit %u", i);
+		limit_set(r, i);
 }

@@ -96,7 +96,7 @@ static void itimers_arm(struct restore *r)
 
 void timers_arm(struct restore *r)
 {
-	bool choose = !sys_prctl(PR_TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0);
+	bool choose = r->ntimers && !sys_prctl(PR_TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0);
 	struct ctm_rec_posix_timer *t;
 
 	for (t = timer_next(r, -1); t; t = timer_next(r, t->id)) {
