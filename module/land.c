@@ -725,8 +725,8 @@ static loff_t go(struct ctm_landing *l, struct file *file, struct ctm_land_threa
 	if (last) {
 		leave_restorer(l, file);
 		trace_handoff_phase(&l->m.id, CTM_PHASE_RUNNING);
+		wake_up_all(&l->wait);
 	}
-	wake_up_all(&l->wait);
 	return t->regs.ax;
 }
 

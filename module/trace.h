@@ -9,8 +9,8 @@
  *       once for each phase of an attempt, at either end
  *   /sys/kernel/tracing/events/continuum/handoff_record
  *       once for each record of the image: written by the source, or handed to
- *       the restorer, which asks for the next one when it has done what the last
- *       one says
+ *       the restorer, which asks for more when it has done what all that it
+ *       was given say; it is given what has come, but nothing behind PAGES
  *
  * `ns` is CLOCK_MONOTONIC of the node, whatever clock the trace itself has.
  */

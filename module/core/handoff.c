@@ -798,15 +798,24 @@ static bool must_stay(const struct ctm_ho_outcome *o)
 	}
 }
 
-static struct ctm_ho_outcome *outcome_find(const struct ctm_ho_outcomes *t,
+static bool outcome_is(const struct ctm_ho_outcome *o, const struct ctm_ho_id *id, bool source)
+{
+	return o->id.gpid && o->source == source && ctm_ho_id_equal(&o->id, id);
+}
+
+/* mostly the one of the last time: a handoff asks again and again, and others seldom */
+static struct ctm_ho_outcome *outcome_find(struct ctm_ho_outcomes *t,
 					   const struct ctm_ho_id *id, bool source)
 {
 	unsigned int i;
 
+	if (t->recent < t->nr && outcome_is(&t->slot[t->recent], id, source))
+		return &t->slot[t->recent];
 	for (i = 0; i < t->nr; i++)
-		if (t->slot[i].id.gpid && t->slot[i].source == source &&
-		    ctm_ho_id_equal(&t->slot[i].id, id))
+		if (outcome_is(&t->slot[i], id, source)) {
+			t->recent = i;
 			return &t->slot[i];
+		}
 	return NULL;
 }
 
@@ -841,6 +850,7 @@ int ctm_ho_outcome_reserve(struct ctm_ho_outcomes *t, const struct ctm_ho_id *id
 	o->outcome = CTM_HO_UNDECIDED;
 	o->acked = false;
 	o->age = ++t->clock;
+	t->recent = o - t->slot;
 	return 0;
 }
 

@@ -419,6 +419,7 @@ struct ctm_ho_outcome {
 struct ctm_ho_outcomes {
 	struct ctm_ho_outcome *slot;
 	unsigned int nr;
+	unsigned int recent;	/* slot that was found last */
 	u64 clock;
 };
 

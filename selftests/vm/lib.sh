@@ -62,6 +62,7 @@ lab_end() {
 # Lines that no healthy kernel writes, of all nodes.
 complaints='WARNING:|BUG:|Oops|general protection|[Ll]ockup|detected stall|self-detected|hung_task'
 complaints+='|blocked for more than|refcount_t|Call Trace|sleeping function|scheduling while atomic'
+complaints+='|bad frame from node'
 complaints+='|list_(add|del) corruption|suspected memory leak|still has locks|unexpected.*continuum|KASAN|UBSAN'
 
 # look: asks all nodes at once for their logs; $work/look.NODE has the complaints and
