@@ -105,14 +105,17 @@ int ctm_capture_process(struct ctm_capture *c);
  */
 void ctm_capture_done(struct ctm_capture *c);
 
-/* signals that came after capture: list of struct ctm_rec_pending entries not yet seen */
-struct ctm_pending_mark;		/* resource/sig.c */
+struct ctm_pending_mark;		/* resource/sig.c: which signals the image has */
+struct ctm_sigwatch;
 /**
- * ctm_pending_new() - signals queued since the capture (or the last call), into @out
- * Not those of timers: the timers travel themselves.  What does not fit comes with
- * the next call.  Return: their number, or -ESRCH when a task is dying.
+ * ctm_pending_new() - signals queued since the capture, into @out
+ * Not those of timers: the timers travel themselves.
+ * @rest: gets what does not fit there, and is switched on in the same instant: all that
+ *        comes later is noted there, if it was added
+ * Return: their number; -ESRCH when a task is dying; -EAGAIN: they are too many
  */
-int ctm_pending_new(struct ctm_capture *c, struct ctm_rec_pending *out, unsigned int max);
+int ctm_pending_new(struct ctm_capture *c, struct ctm_rec_pending *out, unsigned int max,
+		    struct ctm_sigwatch *rest);
 
 struct ctm_explain_ctx {
 	struct ctm_process *p;

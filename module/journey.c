@@ -30,6 +30,7 @@
 #include "netlink.h"
 #include "reaper.h"
 #include "rfile.h"
+#include "sighook.h"
 #include "signals.h"
 #include "term.h"
 #include "trace.h"
@@ -48,6 +49,9 @@
 #define JOURNEYS_MAX		64
 #define SLOW_MS			15000	/* a journey that takes longer says where */
 #define HANDED_TRIES		60	/* seconds for home to be reached again */
+#define LATE_MAX		1024u	/* signals that come after those of the COMMIT */
+#define LATE_MS			CTM_SIG_LIFE_MAX_MS	/* for all of them to arrive */
+#define REAP_MS			10000	/* for the copy to be reaped: then nothing can be sent to it */
 
 struct journey {
 	struct kref ref;
@@ -79,6 +83,7 @@ struct journey {
 	struct ctm_rec_pending *pending;
 	struct ctm_rec_applied *applied;	/* CTM_APPLIED_MAX */
 	unsigned int napplied;
+	struct ctm_sigwatch after;	/* signals to the copy, when those of the COMMIT are gathered */
 	struct ctm_ho_commit *commit;	/* CTM_HO_COMMIT_BYTES_MAX */
 	size_t commit_len;
 
@@ -88,7 +93,7 @@ struct journey {
 	int err;
 	char why[CTM_REASON_MAX];
 	struct completion done;
-	struct work_struct work;
+	struct work_struct work, late_work;
 };
 
 static struct workqueue_struct *workers;
@@ -109,6 +114,7 @@ static void journey_free(struct kref *ref)
 	kvfree(j->cap.buf);
 	kvfree(j->pending);
 	kvfree(j->applied);
+	kvfree(j->after.v);
 	kvfree(j->commit);
 	kfree(j->result);
 	ctm_process_put(j->p);
@@ -502,7 +508,7 @@ static int gather_signals(void *arg)
 {
 	struct journey *j = arg;
 	struct ctm_process *p = j->p;
-	int n = ctm_pending_new(&j->cap, j->pending, CTM_HO_PENDING_MAX);
+	int n = ctm_pending_new(&j->cap, j->pending, CTM_HO_PENDING_MAX, &j->after);
 
 	if (!j->self && fatal_signal_pending(j->leader))
 		return -ESRCH;
@@ -517,11 +523,14 @@ static void got_prepared(struct journey *j, struct ctm_ho_event *ev)
 	struct ctm_ho_commit *c = j->commit;
 	struct ctm_term_pos pos = {};
 	struct ctm_info info;
-	int n = ctm_signals_close(j->p, gather_signals, j);
+	int n;
 
+	ctm_sigwatch_add(&j->after);
+	n = ctm_signals_close(j->p, gather_signals, j);
 	if (n < 0) {
 		ev->dying = true;
-		strscpy(j->why, "the process was killed", sizeof(j->why));
+		strscpy(j->why, n == -EAGAIN ? "signals arrive faster than they can be sent: try again" :
+			"the process was killed", sizeof(j->why));
 		return;
 	}
 	ctm_process_info(j->p, &info);
@@ -580,19 +589,6 @@ static void do_destroy_copy(struct journey *j)
 	p->leaving_to = 0;
 	p->state = CTM_STATE_RUNNING;
 	spin_unlock(&p->lock);
-}
-
-/* signals that reached the copy after the COMMIT follow the process */
-static void do_destroy_and_forward(struct journey *j)
-{
-	int i, n = ctm_pending_new(&j->cap, j->pending, CTM_HO_PENDING_MAX);
-	bool killed = !j->self && (j->leader->flags & PF_EXITING || fatal_signal_pending(j->leader));
-
-	do_destroy_copy(j);		/* from here on the courier looks for it over there */
-	for (i = 0; i < n; i++)
-		ctm_signals_send(j->p->gpid, j->pending[i].signo);
-	if (killed)
-		ctm_signals_send(j->p->gpid, SIGKILL);
 }
 
 static void do_thaw(struct journey *j)
@@ -730,7 +726,7 @@ static void act(struct journey *j, enum ctm_ho_action a)
 		do_thaw(j);
 		break;
 	case CTM_HO_DESTROY_COPY:
-		do_destroy_and_forward(j);
+		do_destroy_copy(j);
 		trace_handoff_phase(&j->m.id, CTM_PHASE_RELEASED);
 		break;
 	case CTM_HO_QUERY_DEST:
@@ -926,6 +922,69 @@ static void drive(struct journey *j)
 	}
 }
 
+/* ---- signals that reached the copy after the COMMIT follow the process ---- */
+
+/* until nothing can be sent to the copy any more; the kernel's answer is ESRCH then */
+static void await_reaped(struct journey *j)
+{
+	ktime_t deadline = ktime_add_ms(ktime_get(), REAP_MS);
+
+	while (!ctm_sigwatch_over(&j->after) && ktime_before(ktime_get(), deadline))
+		msleep(1);
+}
+
+/* -ESRCH: it has ended; else it cannot be said whether it arrived */
+static int forward(struct journey *j, const struct ctm_rec_pending *r, ktime_t deadline)
+{
+	s64 left;
+	int err;
+
+	do {
+		left = ktime_ms_delta(deadline, ktime_get());
+		err = left > 0 ? ctm_signals_forward(j->p->gpid, r, left) : -ETIMEDOUT;
+		if (err == -EAGAIN)	/* too many are under way */
+			msleep(20);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+static void forward_late(struct work_struct *work)
+{
+	struct journey *j = container_of(work, struct journey, late_work);
+	ktime_t deadline = ktime_add_ms(ktime_get(), REAP_MS + LATE_MS);
+	struct ctm_sigwatch *w = &j->after;
+	struct ctm_rec_pending bare;
+	unsigned int i;
+	int sig, err = 0;
+
+	await_reaped(j);
+	ctm_sigwatch_del(w);
+	for (i = 0; i < w->n && !err; i++)
+		err = forward(j, &w->v[i], deadline);
+	for (sig = 1; sig <= _NSIG && !err; sig++) {
+		if (!sigismember(&w->bare, sig))
+			continue;
+		ctm_pending_fill(&bare, 0, sig, SEND_SIG_PRIV);
+		err = forward(j, &bare, deadline);
+	}
+	if (w->lost || (err && err != -ESRCH))
+		pr_warn("continuum: process %llx: of %u signals to its old copy only %u were taken along: error %d\n",
+			j->p->gpid, w->n + w->lost, i, err);
+	journey_put(j);
+}
+
+/* the caller's own copy is yet to die, and nothing has to wait for it */
+static void follow(struct journey *j)
+{
+	if (j->m.state == CTM_HO_SRC_RELEASED) {
+		kref_get(&j->ref);
+		INIT_WORK(&j->late_work, forward_late);
+		queue_work(workers, &j->late_work);
+	} else {
+		ctm_sigwatch_del(&j->after);
+	}
+}
+
 static void run(struct journey *j)
 {
 	struct ctm_process *p = j->p;
@@ -961,6 +1020,7 @@ static void run(struct journey *j)
 	ctm_event_process(j->err ? CTM_NL_EV_PROCESS_FAILED : CTM_NL_EV_PROCESS_MOVED, p->gpid,
 			  j->target.id, j->err ? j->why : "moved");
 	tell_end(j);
+	follow(j);
 	if (moved)
 		tell_home_of_host(j);
 }
@@ -1037,16 +1097,20 @@ static struct journey *journey_new(struct ctm_process *p, const struct ctm_calle
 	j->result = kzalloc(sizeof(*j->result), GFP_KERNEL_ACCOUNT);
 	j->cap.buf = kvmalloc(CTM_REC_MAX, GFP_KERNEL_ACCOUNT);
 	j->pending = kvcalloc(CTM_HO_PENDING_MAX, sizeof(*j->pending), GFP_KERNEL_ACCOUNT);
+	j->after.v = kvmalloc_array(LATE_MAX, sizeof(*j->after.v), GFP_KERNEL_ACCOUNT);
+	j->after.room = LATE_MAX;
 	j->applied = kvcalloc(CTM_APPLIED_MAX, sizeof(*j->applied), GFP_KERNEL_ACCOUNT);
 	j->commit = kvmalloc(CTM_HO_COMMIT_BYTES_MAX, GFP_KERNEL_ACCOUNT);
 	j->leader = ctm_process_leader(p);
 	j->cap.p = p;
 	j->cap.sink = &j->sink;
 	j->cap.leader = j->leader;
+	j->after.leader = j->leader;
 	j->cap.why = j->why;
 	if (!j->leader)
 		err = -ESRCH;		/* it left or ended this moment */
-	else if (j->result && j->cap.buf && j->pending && j->applied && j->commit)
+	else if (j->result && j->cap.buf && j->pending && j->applied && j->after.v &&
+		 j->commit)
 		return j;
 	journey_put(j);
 	return ERR_PTR(err);

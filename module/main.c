@@ -24,6 +24,7 @@
 #include "reaper.h"
 #include "recover.h"
 #include "rfile.h"
+#include "sighook.h"
 #include "signals.h"
 #include "term.h"
 #include "tick.h"
@@ -41,6 +42,7 @@ static void nothing(void)
 static const struct part parts[] = {
 	{ "asm",	ctm_asm_selftest,	nothing },
 	{ "node",	ctm_node_init,		ctm_node_exit },
+	{ "sighook",	ctm_sighook_init,	ctm_sighook_exit },
 	{ "process",	ctm_process_init,	ctm_process_exit },
 	{ "load",	ctm_load_init,		ctm_load_exit },
 	{ "tick",	ctm_tick_init,		ctm_tick_exit },

@@ -16,6 +16,7 @@
  * p->lock.
  */
 #include <linux/cred.h>
+#include <linux/pid_namespace.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -24,6 +25,7 @@
 #include "capture.h"
 #include "net/transport.h"
 #include "sequence.h"
+#include "sighook.h"
 #include "signals.h"
 
 #define HEARD		512u		/* rumours and answers that are remembered */
@@ -109,13 +111,53 @@ static int send(struct task_struct *leader, int sig, u32 flags)
 	return err;
 }
 
+static struct task_struct *thread_of(struct task_struct *leader, u32 tid)
+{
+	struct pid_namespace *ns;
+	struct task_struct *t, *found = NULL;
+
+	rcu_read_lock();
+	ns = task_active_pid_ns(leader);
+	for_each_thread(leader, t)
+		if (ns && task_pid_nr_ns(t, ns) == tid) {
+			get_task_struct(t);
+			found = t;
+			break;
+		}
+	rcu_read_unlock();
+	return found;
+}
+
+/* one that reached an old copy: as it was, and to the thread it was sent to */
+static int send_info(struct task_struct *leader, int sig, const struct ctm_sig_info *i)
+{
+	struct task_struct *t = leader;
+	kernel_siginfo_t info;
+	int err;
+
+	BUILD_BUG_ON(sizeof(info) != sizeof(i->siginfo));
+	memcpy(&info, i->siginfo, sizeof(info));
+	if (!i->tid)
+		return ctm_kill_info(task_pid(leader), sig, &info);
+	t = thread_of(leader, i->tid);
+	if (!t)
+		return 0;		/* what it was sent is gone with it */
+	err = send_sig_info(sig, &info, t);
+	if (err == -EAGAIN)
+		err = send_sig(sig, t, 1);	/* no room for its siginfo */
+	put_task_struct(t);
+	return err;
+}
+
 /* p->signal_lock is held, and it is open and here */
 static enum ctm_sig_outcome deliver(struct ctm_process *p, const struct ctm_sig *s)
 {
 	struct task_struct *leader = ctm_process_leader(p);
 	int err = leader ? may_signal(leader, s) : -ESRCH;
 
-	if (!err)
+	if (!err && s->has_info)
+		err = send_info(leader, s->what, &s->info);
+	else if (!err)
 		err = send(leader, s->what, s->flags);
 	if (leader)
 		put_task_struct(leader);
@@ -430,10 +472,10 @@ err:
 
 static void send_copy(u32 node, const struct ctm_sig *s)
 {
-	struct ctm_sig_wire w;
+	u64 buf[CTM_SIG_WIRE_MAX / 8];
+	size_t len = ctm_sig_put(buf, s);
 
-	ctm_sig_put(&w, s);
-	ctm_dgram_send(node, CTM_DGRAM_SIGNAL, &w, sizeof(w));
+	ctm_dgram_send(node, CTM_DGRAM_SIGNAL, buf, len);
 }
 
 /* straight on, to where the process should be by what this node knows */
@@ -839,6 +881,17 @@ int ctm_signals_send(u64 gpid, int sig)
 	};
 
 	return send_parcel(&s, DEFAULT_MS, NULL);
+}
+
+int ctm_signals_forward(u64 gpid, const struct ctm_rec_pending *r, unsigned int timeout_ms)
+{
+	struct ctm_sig s = {
+		.gpid = gpid, .what = r->signo, .caller = CTM_CALLER_KILL | CTM_CALLER_ADMIN,
+		.has_info = r->signo != SIGKILL, .info.tid = r->tid,
+	};
+
+	memcpy(s.info.siginfo, r->siginfo, sizeof(s.info.siginfo));
+	return send_parcel(&s, timeout_ms, NULL);
 }
 
 /* ---- life of the module ---- */

@@ -13,7 +13,6 @@
 #define USER_END	0x7ffffffff000ull	/* TASK_SIZE with four levels of page tables */
 #define USER_BOTTOM	0x10000ull		/* the default of vm.mmap_min_addr */
 #define TIME_LIMIT	(1ull << 62)
-#define TID_LIMIT	(4u << 20)		/* PID_MAX_LIMIT */
 #define XSTATE_MIN	576u			/* legacy area and header */
 #define XSTATE_MAX	(64u * 1024)
 #define FILEDATA_MAX	(128u * 1024)
@@ -90,7 +89,7 @@ static int check_head(struct ctm_image_state *st, const void *data, u32 len, con
 		return bad(why, "head: unknown flags");
 	if (!h->gpid)
 		return bad(why, "head: no gpid");
-	if (h->leader < 2 || h->leader > TID_LIMIT)
+	if (h->leader < 2 || h->leader > CTM_TID_MAX)
 		return bad(why, "head: leader's pid");
 	if (!h->threads || h->threads > CTM_THREADS_MAX)
 		return bad(why, "head: number of threads");
@@ -147,7 +146,7 @@ static int check_task(struct ctm_image_state *st, const void *data, u32 len, con
 	if (!path_ok(t->paths, t->cwd_len) ||
 	    (t->exe_len && !path_ok(t->paths + t->cwd_len, t->exe_len)))
 		return bad(why, "task: not a path");
-	if (t->pgid > TID_LIMIT || t->umask > 0777 || t->personality & ~0x0ffe00ffu ||
+	if (t->pgid > CTM_TID_MAX || t->umask > 0777 || t->personality & ~0x0ffe00ffu ||
 	    t->oom_score_adj < -1000 || t->oom_score_adj > 1000 || t->dumpable > 2 ||
 	    t->child_subreaper > 1 || t->pad)
 		return bad(why, "task: value out of range");
@@ -303,7 +302,7 @@ static int check_tty(struct ctm_image_state *st, const void *data, u32 len, cons
 
 	if (t->in_len > TTY_IN_MAX || len != sizeof(*t) + t->in_len)
 		return bad(why, "tty: input and length differ");
-	if (t->fg_pgrp < 0 || t->fg_pgrp > (s32)TID_LIMIT || t->pad)
+	if (t->fg_pgrp < 0 || t->fg_pgrp > (s32)CTM_TID_MAX || t->pad)
 		return bad(why, "tty: value out of range");
 	return 0;
 }
@@ -352,7 +351,7 @@ static bool thread_clock_ok(s32 clock)
 {
 	u32 tid = ~((u32)clock >> 3) & 0x1fffffff;
 
-	return (clock & 7) == 6 && tid > 0 && tid <= TID_LIMIT;
+	return (clock & 7) == 6 && tid > 0 && tid <= CTM_TID_MAX;
 }
 
 static int check_posix_timer(struct ctm_image_state *st, const void *data, u32 len,
@@ -368,7 +367,7 @@ static int check_posix_timer(struct ctm_image_state *st, const void *data, u32 l
 		return bad(why, "timer: unknown notification");
 	if (t->signo > 64 || t->signo < (t->notify == 1 ? 0 : 1))
 		return bad(why, "timer: not a signal");
-	if (t->tid < 0 || t->tid > (s32)TID_LIMIT || t->overrun < 0 ||
+	if (t->tid < 0 || t->tid > (s32)CTM_TID_MAX || t->overrun < 0 ||
 	    t->interval >= TIME_LIMIT || t->value >= TIME_LIMIT)
 		return bad(why, "timer: value out of range");
 	st->next_timer = (s64)t->id + 1;
@@ -451,7 +450,7 @@ static int check_thread(struct ctm_image_state *st, const void *data, u32 len, c
 
 	if (st->xstate_due || st->threads_seen >= st->threads)
 		return bad(why, "thread: out of order");
-	if (t->tid < 2 || t->tid > TID_LIMIT ||
+	if (t->tid < 2 || t->tid > CTM_TID_MAX ||
 	    (t->tid == st->leader) != (st->threads_seen == 0) ||
 	    (st->threads_seen && t->tid == st->last_tid))
 		return bad(why, "thread: tid");
@@ -519,7 +518,7 @@ static int check_pending(struct ctm_image_state *st, const void *data, u32 len, 
 {
 	const struct ctm_rec_pending *p = data;
 
-	if (p->tid > TID_LIMIT || !ctm_pending_ok(p))
+	if (p->tid > CTM_TID_MAX || !ctm_pending_ok(p))
 		return bad(why, "pending: not a signal");
 	return 0;
 }

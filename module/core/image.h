@@ -352,6 +352,8 @@ struct ctm_rec_pages {
 	__u32 flags;		/* 0 */
 };
 
+#define CTM_TID_MAX	(4u << 20)	/* PID_MAX_LIMIT */
+
 /** struct ctm_rec_pending - one queued signal, in order; tid 0: shared by the group */
 struct ctm_rec_pending {
 	__u32 tid;

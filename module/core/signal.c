@@ -5,7 +5,8 @@
 #include "signal.h"
 
 #define FLAGS_KNOWN	CTM_SIGNAL_GROUP
-#define CALLER_KNOWN	3u			/* CTM_CALLER_ADMIN, CTM_CALLER_KILL */
+#define CALLER_KILL	2u			/* CTM_CALLER_KILL */
+#define CALLER_KNOWN	3u			/* and CTM_CALLER_ADMIN */
 
 static u64 earlier(u64 a, u64 b)
 {
@@ -21,8 +22,11 @@ u32 ctm_sig_left(u64 until, u64 now)
 
 /* ---- on the wire ---- */
 
-void ctm_sig_put(struct ctm_sig_wire *w, const struct ctm_sig *s)
+size_t ctm_sig_put(void *buf, const struct ctm_sig *s)
 {
+	struct ctm_sig_wire *w = buf;
+	struct ctm_sig_info_wire *i = (void *)(w + 1);
+
 	w->boot = cpu_to_le64(s->id.boot);
 	w->seq = cpu_to_le64(s->id.seq);
 	w->floor = cpu_to_le64(s->floor);
@@ -37,11 +41,29 @@ void ctm_sig_put(struct ctm_sig_wire *w, const struct ctm_sig *s)
 	w->what = cpu_to_le16(s->what);
 	w->hops = s->hops;
 	w->wave = s->wave;
+	if (!s->has_info)
+		return sizeof(*w);
+	i->tid = cpu_to_le32(s->info.tid);
+	i->pad = 0;
+	memcpy(i->siginfo, s->info.siginfo, sizeof(i->siginfo));
+	return sizeof(*w) + sizeof(*i);
 }
 
 static bool id_ok(const struct ctm_sig_id *id)
 {
 	return id->boot && id->node && id->seq && id->seq < ~0ull - 2 * CTM_SIG_WINDOW;
+}
+
+/* only nodes send these, for what was sent to a process of theirs */
+static bool info_ok(const struct ctm_sig *s)
+{
+	s32 signo;
+
+	if (!s->has_info)
+		return true;
+	memcpy(&signo, s->info.siginfo, sizeof(signo));
+	return s->what >= 1 && s->what <= 64 && signo == (s32)s->what && !s->flags &&
+	       s->info.tid <= CTM_TID_MAX && s->caller & CALLER_KILL;
 }
 
 static bool sig_ok(const struct ctm_sig *s)
@@ -51,14 +73,15 @@ static bool sig_ok(const struct ctm_sig *s)
 	       s->what <= CTM_SIG_WHAT_MAX && !(s->flags & ~FLAGS_KNOWN) &&
 	       !(s->flags && s->what > 64) && !(s->caller & ~CALLER_KNOWN) &&
 	       s->left_ms <= CTM_SIG_LIFE_MAX_MS && s->hops <= CTM_SIG_HOPS_MAX &&
-	       s->wave <= CTM_SIG_WAVES;
+	       s->wave <= CTM_SIG_WAVES && info_ok(s);
 }
 
 int ctm_sig_get(struct ctm_sig *s, const void *buf, size_t len)
 {
 	const struct ctm_sig_wire *w = buf;
+	const struct ctm_sig_info_wire *i = (const void *)(w + 1);
 
-	if (len != sizeof(*w))
+	if (len != sizeof(*w) && len != CTM_SIG_WIRE_MAX)
 		return -EBADMSG;
 	s->id.boot = le64_to_cpu(w->boot);
 	s->id.seq = le64_to_cpu(w->seq);
@@ -74,6 +97,13 @@ int ctm_sig_get(struct ctm_sig *s, const void *buf, size_t len)
 	s->left_ms = le32_to_cpu(w->left_ms);
 	s->hops = w->hops;
 	s->wave = w->wave;
+	s->has_info = len == CTM_SIG_WIRE_MAX;
+	if (s->has_info) {
+		if (i->pad)
+			return -EBADMSG;
+		s->info.tid = le32_to_cpu(i->tid);
+		memcpy(s->info.siginfo, i->siginfo, sizeof(i->siginfo));
+	}
 	return sig_ok(s) ? 0 : -EBADMSG;
 }
 

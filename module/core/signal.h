@@ -61,6 +61,16 @@ static inline bool ctm_sig_id_equal(const struct ctm_sig_id *a, const struct ctm
 }
 
 /**
+ * struct ctm_sig_info - what a signal was like that reached an old copy of its process
+ * @tid:     thread that it was sent to, 0: the process
+ * @siginfo: the kernel's, for x86-64
+ */
+struct ctm_sig_info {
+	u32 tid;
+	u8 siginfo[48];
+};
+
+/**
  * struct ctm_sig - one copy of a signal
  * @floor:  lowest number that the origin still waits for; at most CTM_SIG_WINDOW - 1
  *          below id.seq
@@ -71,6 +81,7 @@ static inline bool ctm_sig_id_equal(const struct ctm_sig_id *a, const struct ctm
  * @left_ms: time it has left, up to CTM_SIG_LIFE_MAX_MS
  * @hops:   how often it was passed on
  * @wave:   of a rumour, 1 to CTM_SIG_WAVES; 0: sent straight to the host or home
+ * @has_info: @info is to be delivered with it; signal numbers only
  */
 struct ctm_sig {
 	struct ctm_sig_id id;
@@ -83,6 +94,8 @@ struct ctm_sig {
 	u32 left_ms;
 	u8 hops;
 	u8 wave;
+	bool has_info;
+	struct ctm_sig_info info;
 };
 
 /**
@@ -151,6 +164,16 @@ struct ctm_sig_wire {
 };
 static_assert(sizeof(struct ctm_sig_wire) == 64, "wire");
 
+/** struct ctm_sig_info_wire - behind it, or not */
+struct ctm_sig_info_wire {
+	__le32 tid;
+	__le32 pad;
+	__u8 siginfo[48];
+};
+static_assert(sizeof(struct ctm_sig_info_wire) == 56, "wire");
+
+#define CTM_SIG_WIRE_MAX	(sizeof(struct ctm_sig_wire) + sizeof(struct ctm_sig_info_wire))
+
 struct ctm_sig_ack_wire {
 	__le64 boot;
 	__le64 seq;
@@ -164,7 +187,8 @@ struct ctm_sig_ack_wire {
 };
 static_assert(sizeof(struct ctm_sig_ack_wire) == 32, "wire");
 
-void ctm_sig_put(struct ctm_sig_wire *w, const struct ctm_sig *s);
+/** ctm_sig_put() - @buf: room for CTM_SIG_WIRE_MAX.  Return: bytes */
+size_t ctm_sig_put(void *buf, const struct ctm_sig *s);
 /** ctm_sig_get() - judge and take a payload apart.  0 or -EBADMSG */
 int ctm_sig_get(struct ctm_sig *s, const void *buf, size_t len);
 /** ctm_sig_ack_put() - @buf: room for sizeof(struct ctm_sig_ack_wire) + CTM_REASON_MAX.  Return: bytes */

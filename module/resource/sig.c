@@ -16,6 +16,7 @@
 #include <linux/sort.h>
 
 #include "../compat/compat.h"
+#include "../sighook.h"
 #include "resource.h"
 
 struct ctm_pending_mark {
@@ -112,24 +113,6 @@ void ctm_pending_mark_free(struct ctm_pending_mark *m)
 	kfree(m);
 }
 
-static void fill_pending(struct ctm_rec_pending *r, u32 tid, int sig, const kernel_siginfo_t *info)
-{
-	kernel_siginfo_t *out = (kernel_siginfo_t *)r->siginfo;
-
-	BUILD_BUG_ON(sizeof(siginfo_t) != sizeof(r->siginfo));
-	memset(r, 0, sizeof(*r));
-	r->tid = tid;
-	r->signo = sig;
-	if (info) {
-		*out = *info;
-		if (out->si_code == SI_TIMER)
-			out->si_sys_private = 0;
-	} else {
-		out->si_signo = sig;
-		out->si_code = SI_USER;
-	}
-}
-
 static bool seen(const struct ctm_pending_mark *m, const struct sigqueue *e)
 {
 	unsigned int i;
@@ -138,12 +121,6 @@ static bool seen(const struct ctm_pending_mark *m, const struct sigqueue *e)
 		if (m->seen[i] == e)
 			return true;
 	return false;
-}
-
-/* sent by a timer of the process itself, which travels */
-static bool of_timer(int sig, const kernel_siginfo_t *info)
-{
-	return info->si_code == SI_TIMER || (sig == SIGALRM && info->si_code == SI_KERNEL);
 }
 
 struct gather {
@@ -167,9 +144,9 @@ static int gather_queue(struct gather *g, const struct sigpending *q, unsigned i
 		if (m->nseen == m->seen_room || g->n == g->max)
 			return -ENOBUFS;
 		m->seen[m->nseen++] = e;
-		if (g->late && of_timer(e->info.si_signo, &e->info))
+		if (g->late && ctm_pending_of_timer(e->info.si_signo, &e->info))
 			continue;
-		fill_pending(&g->out[g->n++], tid, e->info.si_signo, &e->info);
+		ctm_pending_fill(&g->out[g->n++], tid, e->info.si_signo, &e->info);
 	}
 	for (sig = 1; sig <= _NSIG; sig++) {
 		if (!sigismember(&bare, sig) || sigismember(&m->bare[index], sig) || sig == SIGKILL)
@@ -177,7 +154,7 @@ static int gather_queue(struct gather *g, const struct sigpending *q, unsigned i
 		if (g->n == g->max)
 			return -ENOBUFS;
 		sigaddset(&m->bare[index], sig);
-		fill_pending(&g->out[g->n++], tid, sig, NULL);
+		ctm_pending_fill(&g->out[g->n++], tid, sig, SEND_SIG_NOINFO);
 	}
 	return 0;
 }
@@ -229,12 +206,29 @@ static bool dying(struct ctm_capture_state *s)
 	return false;
 }
 
-int ctm_pending_new(struct ctm_capture *c, struct ctm_rec_pending *out, unsigned int max)
+/* siglock held: first into @out, then where the hook notes what comes from now on */
+static int gather_new(struct gather *g, struct ctm_capture_state *s, struct ctm_sigwatch *rest)
+{
+	struct gather more = { .m = g->m, .out = rest->v, .max = rest->room, .late = true };
+	int err = gather_all(g, s);
+
+	if (err)
+		err = gather_all(&more, s);
+	if (err)
+		return -EAGAIN;
+	rest->n = more.n;
+	rest->on = true;
+	return g->n;
+}
+
+int ctm_pending_new(struct ctm_capture *c, struct ctm_rec_pending *out, unsigned int max,
+		    struct ctm_sigwatch *rest)
 {
 	struct ctm_capture_state *s = c->priv;
 	struct gather g = { .out = out, .max = max, .late = true };
 	struct sighand_struct *h;
 	unsigned long flags;
+	int ret;
 
 	if (!s || !s->mark)
 		return 0;
@@ -242,13 +236,9 @@ int ctm_pending_new(struct ctm_capture *c, struct ctm_rec_pending *out, unsigned
 	h = ctm_lock_sighand(s->tasks[0], &flags);
 	if (!h)
 		return -ESRCH;
-	if (dying(s)) {
-		ctm_unlock_sighand(h, &flags);
-		return -ESRCH;
-	}
-	gather_all(&g, s);		/* what has no room is found by the next call */
+	ret = dying(s) ? -ESRCH : gather_new(&g, s, rest);
 	ctm_unlock_sighand(h, &flags);
-	return g.n;
+	return ret;
 }
 
 int ctm_capture_sighand(struct ctm_capture *c)

@@ -70,9 +70,10 @@ static void send_signal(struct sim *s, u32 from, u32 to, const struct ctm_sig *s
 	struct message m = { .type = MSG_SIGNAL };
 	struct world *w = s->owner;
 
-	ctm_sig_put((void *)m.bytes, sig);
+	size_t len = ctm_sig_put(m.bytes, sig);
+
 	w->sent++;
-	sim_send(s, from, to, &m, 8 + sizeof(struct ctm_sig_wire));
+	sim_send(s, from, to, &m, 8 + len);
 }
 
 static void send_ack(struct sim *s, u32 from, u32 to, const struct ctm_sig_ack *ack)
