@@ -945,6 +945,8 @@ static int forward(struct journey *j, const struct ctm_rec_pending *r, ktime_t d
 		if (err == -EAGAIN)	/* too many are under way */
 			msleep(20);
 	} while (err == -EAGAIN);
+	if (!err)
+		ctm_count(CTM_CNT_SIGNALS_LATE);
 	return err;
 }
 

@@ -51,6 +51,7 @@ static const char * const counter_names[CTM_CNT_MAX] = {
 	[CTM_CNT_REAPED]		= "reaped",
 	[CTM_CNT_SIGNALS_RELAYED]	= "signals_relayed",
 	[CTM_CNT_SIGNALS_DROPPED]	= "signals_dropped",
+	[CTM_CNT_SIGNALS_LATE]		= "signals_late",
 	[CTM_CNT_FLOODED]		= "flooded",
 	[CTM_CNT_BAD_GOSSIP]		= "bad_gossip",
 };

@@ -61,8 +61,11 @@ void ctm_peer_name(u32 id, char buf[CTM_NAME_MAX]);
 /** ctm_peers() - alive peers, without the own node: up to @max ids.  Return: how many */
 unsigned int ctm_peers(u32 *ids, unsigned int max);
 
-/** ctm_peers_random() - up to @n different peers at random that are alive.  Return: how many */
-unsigned int ctm_peers_random(u32 *ids, unsigned int n);
+/**
+ * ctm_peers_random() - up to @n different peers at random that are alive
+ * @not: @nnot that shall not be among them.  Return: how many.  Context: any
+ */
+unsigned int ctm_peers_random(u32 *ids, unsigned int n, const u32 *not, unsigned int nnot);
 
 /**
  * struct ctm_peer_load - what is known of a peer's load; units as struct ctm_load
@@ -113,6 +116,7 @@ enum ctm_counter {
 	CTM_CNT_REAPED,		/* destroyed here: time to live or lease over */
 	CTM_CNT_SIGNALS_RELAYED,	/* rounds in which a rumour was passed on */
 	CTM_CNT_SIGNALS_DROPPED,	/* rumours for which there was no room */
+	CTM_CNT_SIGNALS_LATE,	/* reached an old copy, and were sent after the process */
 	CTM_CNT_FLOODED,	/* datagram of a peer that sends too many */
 	CTM_CNT_BAD_GOSSIP,	/* authentic, but no node of ours writes that */
 	CTM_CNT_MAX

@@ -17,7 +17,6 @@
  */
 #include <linux/cred.h>
 #include <linux/pid_namespace.h>
-#include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -35,7 +34,6 @@
 #define DIRECT_HOPS	3u		/* origin, home, host, and where it went just now */
 #define DEFAULT_MS	10000u
 #define FREEZE_MS	10000u
-#define PEERS_MAX	4096u
 
 /** struct parcel - a signal of ours that is under way; on the stack of who sends it */
 struct parcel {
@@ -60,7 +58,6 @@ static struct {
 	unsigned int nparcels;
 	u64 next;
 	struct ctm_sig_relay heard;
-	u32 *peers;			/* the worker's: room for PEERS_MAX */
 } signals = {
 	.lock = __SPIN_LOCK_UNLOCKED(signals.lock),
 	.parcels = LIST_HEAD_INIT(signals.parcels),
@@ -588,32 +585,13 @@ static void got_signal(u32 from, const void *buf, size_t len)
 
 /* ---- rounds ---- */
 
-/* up to CTM_SIG_FANOUT of the first @n of @ids, at random, to the front.  Return: how many */
-static unsigned int choose(u32 *ids, unsigned int n, const u32 *not, unsigned int nnot)
-{
-	unsigned int i, j, k = 0;
-
-	while (k < CTM_SIG_FANOUT && k < n) {
-		i = k + get_random_u32() % (n - k);
-		for (j = 0; j < nnot && ids[i] != not[j]; j++)
-			;
-		if (j < nnot)
-			ids[i] = ids[--n];
-		else
-			swap(ids[i], ids[k++]);
-	}
-	return k;
-}
-
 static void pass_on(const struct ctm_sig *s, u32 from)
 {
-	u32 not[] = { from, s->id.node };
-	unsigned int i, n;
+	u32 to[CTM_SIG_FANOUT], not[] = { from, s->id.node };
+	unsigned int n = ctm_peers_random(to, CTM_SIG_FANOUT, not, ARRAY_SIZE(not));
 
-	n = ctm_peers(signals.peers, PEERS_MAX);
-	n = choose(signals.peers, n, not, ARRAY_SIZE(not));
-	for (i = 0; i < n; i++)
-		send_copy(signals.peers[i], s);
+	while (n)
+		send_copy(to[--n], s);
 	ctm_count(CTM_CNT_SIGNALS_RELAYED);
 }
 
@@ -898,15 +876,13 @@ int ctm_signals_forward(u64 gpid, const struct ctm_rec_pending *r, unsigned int 
 
 int ctm_signals_init(void)
 {
-	signals.peers = kvmalloc_array(PEERS_MAX, sizeof(*signals.peers), GFP_KERNEL);
 	signals.heard.slot = kvcalloc(HEARD, sizeof(*signals.heard.slot), GFP_KERNEL);
 	signals.heard.nr = HEARD;
 	workers = alloc_workqueue("ctm_signals", WQ_UNBOUND, 0);
-	if (!signals.peers || !signals.heard.slot || !workers) {
+	if (!signals.heard.slot || !workers) {
 		if (workers)
 			destroy_workqueue(workers);
 		kvfree(signals.heard.slot);
-		kvfree(signals.peers);
 		return -ENOMEM;
 	}
 	ctm_dgram_handler(CTM_DGRAM_SIGNAL, got_signal);
@@ -922,5 +898,4 @@ void ctm_signals_exit(void)
 	cancel_delayed_work_sync(&round_work);
 	destroy_workqueue(workers);	/* runs the errands that wait */
 	kvfree(signals.heard.slot);
-	kvfree(signals.peers);
 }

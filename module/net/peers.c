@@ -243,6 +243,11 @@ void ctm_peer_name(u32 id, char buf[CTM_NAME_MAX])
 		snprintf(buf, CTM_NAME_MAX, "#%08x", id);
 }
 
+/* table.lock is held */
+#define for_each_alive(p)						\
+	list_for_each_entry(p, &table.all, all)				\
+		if ((p)->state == CTM_PEER_ALIVE)
+
 unsigned int ctm_peers(u32 *ids, unsigned int max)
 {
 	unsigned long flags;
@@ -250,14 +255,22 @@ unsigned int ctm_peers(u32 *ids, unsigned int max)
 	struct peer *p;
 
 	spin_lock_irqsave(&table.lock, flags);
-	list_for_each_entry(p, &table.all, all)
-		if (n < max && p->state == CTM_PEER_ALIVE)
+	for_each_alive(p)
+		if (n < max)
 			ids[n++] = p->id;
 	spin_unlock_irqrestore(&table.lock, flags);
 	return n;
 }
 
-unsigned int ctm_peers_random(u32 *ids, unsigned int n)
+static bool among(u32 id, const u32 *ids, unsigned int n)
+{
+	while (n--)
+		if (ids[n] == id)
+			return true;
+	return false;
+}
+
+unsigned int ctm_peers_random(u32 *ids, unsigned int n, const u32 *not, unsigned int nnot)
 {
 	unsigned int seen = 0, at;
 	unsigned long flags;
@@ -265,8 +278,8 @@ unsigned int ctm_peers_random(u32 *ids, unsigned int n)
 
 	/* each of those seen so far is among the @n with the same probability */
 	spin_lock_irqsave(&table.lock, flags);
-	list_for_each_entry(p, &table.all, all) {
-		if (p->state != CTM_PEER_ALIVE)
+	for_each_alive(p) {
+		if (among(p->id, not, nnot))
 			continue;
 		at = seen < n ? seen : get_random_u32() % (seen + 1);
 		if (at < n)
@@ -301,8 +314,8 @@ unsigned int ctm_peer_loads(struct ctm_peer_load *out, unsigned int max)
 	struct peer *p;
 
 	spin_lock_irqsave(&table.lock, flags);
-	list_for_each_entry(p, &table.all, all)
-		if (n < max && p->state == CTM_PEER_ALIVE)
+	for_each_alive(p)
+		if (n < max)
 			fill_load(p, &out[n++]);
 	spin_unlock_irqrestore(&table.lock, flags);
 	return n;
@@ -654,7 +667,7 @@ static void look_around(void)
 	struct ctm_addr addr;
 	u32 id;
 
-	if (++beats % LOOK_BEATS == 0 && ctm_peers_random(&id, 1) && !ctm_peer_addr(id, &addr))
+	if (++beats % LOOK_BEATS == 0 && ctm_peers_random(&id, 1, NULL, 0) && !ctm_peer_addr(id, &addr))
 		ctm_target_add(&addr, 0, CTM_TARGET_WANTED, 0);
 }
 
