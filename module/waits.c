@@ -20,6 +20,26 @@
  * What is not certain counts as not known: the thread was on its way into the call
  * or out of it.  Then the timeout begins with the freeze.
  *
+ * What may go wrong, and how far:
+ *
+ * - The scan never leaves the stack: it goes from the thread's saved stack pointer, if
+ *   that is inside, to its saved registers.  It follows no pointer that it finds.
+ * - What is left over from earlier calls is no armed timer: the kernel marks a timer as
+ *   inactive before its frame goes.  Who knew the addresses of his task and of the
+ *   kernel's text could write a sleeper into a buffer on his own stack; what he gains is
+ *   a timeout of his own call that is too short.  A deadline later than the call's own
+ *   timeout allows is not believed.
+ * - Of several sleepers the innermost is found.  No call of ours sleeps interruptibly,
+ *   with a timeout of another, inside the wait that is its own.
+ * - The mark is put on the stack of a thread that slept a moment ago.  If it runs by
+ *   then, what stands there is its number still, or a new one, or the error code of an
+ *   exception; of all of these the kernel reads the lower half only.  If the kernel
+ *   itself restarts the call, the mark stays, and so does the deadline: as it should.
+ *
+ * Timeouts of sockets (SO_RCVTIMEO) are not among these.  The thread sleeps with a plain
+ * timer, in ticks, and what the call takes is no argument but an option of the socket,
+ * which others share and may ask for: it cannot be shortened for one call.
+ *
  * The list belongs to the process, under p->journey, from ctm_freeze() on until it
  * is thawed or leaves.
  */
@@ -234,7 +254,7 @@ void ctm_waits_settle(struct ctm_waits *ws)
 	const struct ctm_timeout *to;
 	unsigned int i;
 	u64 arg = 0;
-	s64 ns;
+	s64 ns, latest;
 
 	for (i = 0; ws && i < ws->n; i++) {
 		struct wait *w = &ws->w[i];
@@ -242,10 +262,12 @@ void ctm_waits_settle(struct ctm_waits *ws)
 		rcu_read_lock();
 		to = settle(ws->tasks[i], w, &arg);
 		rcu_read_unlock();
-		if (to && !w->found) {
+		if (to) {
 			ns = asked_for(ws->tasks[i], to, arg);
-			w->deadline = ktime_get_ns() + ns;
-			if (ns < 0)
+			latest = ktime_get_ns() + ns;	/* as if it had begun just now */
+			if (!w->found || (ns >= 0 && w->deadline > latest))
+				w->deadline = latest;
+			if (!w->found && ns < 0)
 				to = NULL;
 		}
 		w->to = to;
