@@ -37,15 +37,60 @@ static void there_and_back(void)
 	CHECK(b.uid == 1000 && b.euid == 1001 && b.gid == 1002 && b.left_ms == 10000);
 }
 
-static bool refused(void (*spoil)(struct ctm_sig *s))
+/* one that reached an old copy: of which node, with which value, for which thread */
+static struct ctm_sig sample_info(u64 seq)
 {
-	struct ctm_sig a = sample(CTM_SIG_WINDOW + 5), b;
-	struct ctm_sig_wire w;
+	struct ctm_sig s = sample(seq);
+	s32 siginfo[12] = { 40, 0, -1, 0, 0, 1000, 4711 };
+
+	s.what = 40;
+	s.caller = 2;
+	s.has_info = true;
+	s.info.tid = 12;
+	memcpy(s.info.siginfo, siginfo, sizeof(s.info.siginfo));
+	return s;
+}
+
+static void info_there_and_back(void)
+{
+	struct ctm_sig a = sample_info(9), b;
+	u8 buf[CTM_SIG_WIRE_MAX + 1];
+	size_t n;
+
+	memset(buf, 0, sizeof(buf));
+	n = ctm_sig_put(buf, &a);
+	REQUIRE(n == CTM_SIG_WIRE_MAX && !ctm_sig_get(&b, buf, n));
+	CHECK(b.has_info && b.what == 40 && b.info.tid == 12);
+	CHECK(!memcmp(a.info.siginfo, b.info.siginfo, sizeof(a.info.siginfo)));
+	CHECK(ctm_sig_get(&b, buf, n - 1) == -EBADMSG);
+	CHECK(ctm_sig_get(&b, buf, n + 1) == -EBADMSG);
+	CHECK(ctm_sig_get(&b, buf, sizeof(struct ctm_sig_wire)) == 0 && !b.has_info);
+	buf[sizeof(struct ctm_sig_wire) + 4] = 1;	/* the padding */
+	CHECK(ctm_sig_get(&b, buf, n) == -EBADMSG);
+	a = sample(9);
+	CHECK(ctm_sig_put(buf, &a) == sizeof(struct ctm_sig_wire));
+}
+
+static bool spoilt(struct ctm_sig a, void (*spoil)(struct ctm_sig *s))
+{
+	u8 buf[CTM_SIG_WIRE_MAX];
+	struct ctm_sig b;
 
 	spoil(&a);
-	ctm_sig_put(&w, &a);
-	return ctm_sig_get(&b, &w, sizeof(w)) == -EBADMSG;
+	return ctm_sig_get(&b, buf, ctm_sig_put(buf, &a)) == -EBADMSG;
 }
+
+static bool refused(void (*spoil)(struct ctm_sig *s))
+{
+	return spoilt(sample(CTM_SIG_WINDOW + 5), spoil);
+}
+
+static void other_signal(struct ctm_sig *s) { s->what = 41; }
+static void odd_tid(struct ctm_sig *s) { s->info.tid = CTM_TID_MAX + 1; }
+static void info_of_nobody(struct ctm_sig *s) { s->caller = 1; }
+static void info_to_group(struct ctm_sig *s) { s->flags = CTM_SIGNAL_GROUP; }
+static void info_of_suspend(struct ctm_sig *s) { s->what = s->info.siginfo[0] = CTM_SIG_SUSPEND; }
+static void info_of_none(struct ctm_sig *s) { s->what = s->info.siginfo[0] = 0; }
 
 static void no_boot(struct ctm_sig *s) { s->id.boot = 0; }
 static void no_node(struct ctm_sig *s) { s->id.node = 0; }
@@ -79,6 +124,20 @@ static void bad_frames(void)
 			ktap_note("spoil %u passed", i);
 	CHECK(ctm_sig_get(&s, &w, sizeof(w) - 1) == -EBADMSG);
 	CHECK(ctm_sig_get(&s, &w, 0) == -EBADMSG);
+}
+
+static void bad_info(void)
+{
+	static void (*const spoil[])(struct ctm_sig *) = {
+		no_boot, low_floor, odd_caller, other_signal, odd_tid, info_of_nobody, info_to_group,
+		info_of_suspend, info_of_none,
+	};
+	unsigned int i;
+
+	CHECK(!spoilt(sample_info(CTM_SIG_WINDOW + 5), nothing));
+	for (i = 0; i < ARRAY_SIZE(spoil); i++)
+		if (!CHECK(spoilt(sample_info(CTM_SIG_WINDOW + 5), spoil[i])))
+			ktap_note("spoil %u passed", i);
 }
 
 static void acks(void)
@@ -370,6 +429,8 @@ static void against_model(void)
 static const struct ktap_test tests[] = {
 	{ "signal: there and back", there_and_back },
 	{ "signal: bad frames", bad_frames },
+	{ "signal: with siginfo, there and back", info_there_and_back },
+	{ "signal: bad siginfo", bad_info },
 	{ "signal: acknowledgements", acks },
 	{ "signal: retries", retries },
 	{ "signal: a rumour is passed on", passes_on },

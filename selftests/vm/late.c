@@ -256,7 +256,7 @@ int main(int argc, char **argv)
 	}
 	want = sent();
 	/* the last of them may still be looking for us */
-	for (i = 0; i < 100 && !all_came(want); i++)
+	for (i = 0; i < 600 && !all_came(want); i++)
 		pause_ms(50);
 	printf("%u signals sent, %u, %u and %u came; %u calls answered, %u made again, %u besides\n", want,
 	       next_value[0], next_value[1], next_value[2], answered, restarted, early);

@@ -246,6 +246,27 @@ stop() {
 	return 1
 }
 
+# ---- signals to late ----
+
+# sends NODE US [PID]: queues signals to $GPID, which is on NODE, from now on, in the
+# background; sent: until the process has gone from there, and notes their number.
+sends() {
+	on "$1" "$bin/late" send "${3:-$(field pid)}" "$2" "${sent_before:-0}" >"$work/sent" &
+	sender=$!
+}
+
+sent() {
+	wait $sender || { echo "the sender failed"; return 1; }
+	sent_before=$(cat "$work/sent")
+	on n1 sh -c 'echo "$1" >"$0.sent"' "$STOP" "$sent_before"
+}
+
+# wakes NODE: the process looks whether it is to stop.
+wakes() {
+	on n1 touch "$STOP"
+	for _ in 1 2 3; do on "$1" pkill -RTMIN -x late; sleep 0.3; done
+}
+
 # travels PROGRAM [ARGUMENT...]: started, moved over all nodes and home, verified.
 travels() {
 	local n
