@@ -72,21 +72,32 @@ bool ctm_pending_of_timer(int sig, const kernel_siginfo_t *info)
 
 /* ---- watching ---- */
 
+/* by the keeper, who ends what is left in its namespace when it leaves; not on the host itself */
+static bool from_inside(const struct ctm_sigwatch *w)
+{
+	struct pid_namespace *ns = task_active_pid_ns(w->leader);
+
+	return ns != &init_pid_ns && task_active_pid_ns(current) == ns;
+}
+
 /*
  * Is it the process's, and not only its copy's?  What a process ignores is queued
  * nowhere.  When the copy dies the kernel drops everything; what others sent is the
- * process's all the same, but not what the kernel itself has to say about that end:
- * SIGHUP of the terminal, SIGKILL of the namespace.  Nor is an out-of-memory kill.
+ * process's all the same, but not what the kernel and the keeper have to say about
+ * that end: SIGHUP of the terminal, SIGKILL of the namespace.  Nor is an out-of-memory
+ * kill.
  */
-static bool of_process(struct task_struct *t, int sig, const kernel_siginfo_t *info, int result)
+static bool of_process(const struct ctm_sigwatch *w, struct task_struct *t, int sig,
+		       const kernel_siginfo_t *info, int result)
 {
-	bool dying = t->signal->flags & SIGNAL_GROUP_EXIT;
+	bool dropped = result == TRACE_SIGNAL_IGNORED && t->signal->flags & SIGNAL_GROUP_EXIT;
 
-	if (ctm_pending_of_timer(sig, info) || (sig == SIGKILL && by_kernel(info)))
+	if (ctm_pending_of_timer(sig, info))
 		return false;
-	if (result == TRACE_SIGNAL_DELIVERED || result == TRACE_SIGNAL_LOSE_INFO)
-		return true;
-	return result == TRACE_SIGNAL_IGNORED && dying && !by_kernel(info);
+	if (dropped || sig == SIGKILL)
+		return (dropped || result == TRACE_SIGNAL_DELIVERED) && !by_kernel(info) &&
+		       !from_inside(w);
+	return result == TRACE_SIGNAL_DELIVERED || result == TRACE_SIGNAL_LOSE_INFO;
 }
 
 /* a queue keeps one of these, unless stop and continue take turns */
@@ -107,7 +118,7 @@ static void note(struct ctm_sigwatch *w, struct task_struct *t, int sig,
 {
 	u32 tid = group ? 0 : task_pid_nr_ns(t, task_active_pid_ns(w->leader));
 
-	if (!w->on || !of_process(t, sig, info, result) || (!group && !tid) || known(w, tid, sig))
+	if (!w->on || !of_process(w, t, sig, info, result) || (!group && !tid) || known(w, tid, sig))
 		return;
 	if (w->n < w->room) {
 		ctm_pending_fill(&w->v[w->n++], tid, sig, info);
@@ -119,6 +130,8 @@ static void note(struct ctm_sigwatch *w, struct task_struct *t, int sig,
 
 void ctm_sigwatch_add(struct ctm_sigwatch *w)
 {
+	if (w->list.next)
+		return;
 	spin_lock(&watch_lock);
 	list_add_rcu(&w->list, &watches);
 	spin_unlock(&watch_lock);

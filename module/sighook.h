@@ -34,7 +34,7 @@ struct ctm_sigwatch {
 	sigset_t bare;
 };
 
-/** ctm_sigwatch_add() - look at what is sent to @w->leader's group once @w->on is set */
+/** ctm_sigwatch_add() - look at what is sent to @w->leader's group once @w->on is set.  Also twice */
 void ctm_sigwatch_add(struct ctm_sigwatch *w);
 /** ctm_sigwatch_del() - no more.  Also of one that was not added.  Context: may sleep */
 void ctm_sigwatch_del(struct ctm_sigwatch *w);
