@@ -26,6 +26,7 @@
 #include "recover.h"
 #include "rfile.h"
 #include "signals.h"
+#include "store.h"
 #include "term.h"
 
 enum role { ROLE_NONE, ROLE_KEEPER, ROLE_LANDING, ROLE_DEPUTY };
@@ -117,6 +118,31 @@ static int call_set(struct ctm_file *cf, void *arg)
 static int call_worked(struct ctm_file *cf, void *arg)
 {
 	return ctm_worked(arg);
+}
+
+static int call_put(struct ctm_file *cf, void *arg)
+{
+	return ctm_store_call(CTM_IOC_PUT, arg);
+}
+
+static int call_get(struct ctm_file *cf, void *arg)
+{
+	return ctm_store_call(CTM_IOC_GET, arg);
+}
+
+static int call_pin(struct ctm_file *cf, void *arg)
+{
+	return ctm_store_call(CTM_IOC_PIN, arg);
+}
+
+static int call_drop(struct ctm_file *cf, void *arg)
+{
+	return ctm_store_call(CTM_IOC_DROP, arg);
+}
+
+static int call_locate(struct ctm_file *cf, void *arg)
+{
+	return ctm_store_locate(arg);
 }
 
 static int call_adopt(struct ctm_file *cf, void *arg)
@@ -262,6 +288,11 @@ static const struct call calls[] = {
 	CALL(CTM_IOC_RECOVER,	ctm_target,	gpid,		call_recover),
 	CALL(CTM_IOC_EXPLAIN,	ctm_explain,	rss_bytes,	call_explain),
 	CALL(CTM_IOC_SET,	ctm_set,	value,		call_set),
+	CALL(CTM_IOC_PUT,	ctm_blocks,	pad,		call_put),
+	CALL(CTM_IOC_GET,	ctm_blocks,	pad,		call_get),
+	CALL(CTM_IOC_PIN,	ctm_blocks,	pad,		call_pin),
+	CALL(CTM_IOC_DROP,	ctm_blocks,	pad,		call_drop),
+	CALL(CTM_IOC_LOCATE,	ctm_locate,	copies,		call_locate),
 	CALL(CTM_IOC_ADOPT,	ctm_adopt,	gpid,		call_adopt),
 	CALL(CTM_IOC_LAND,	ctm_land,	hole_len,	call_land),
 	CALL(CTM_IOC_RECORD,	ctm_record,	len,		call_record),
@@ -282,6 +313,8 @@ union arg {
 	struct ctm_explain explain;
 	struct ctm_set set;
 	struct ctm_worked worked;
+	struct ctm_blocks blocks;
+	struct ctm_locate locate;
 	struct ctm_adopt adopt;
 	struct ctm_land land;
 	struct ctm_record record;
@@ -317,6 +350,9 @@ static bool flags_known(const struct call *c, __u32 flags)
 		return !(flags & ~CTM_WAIT_NOHANG);
 	case CTM_IOC_SIGNAL:
 		return !(flags & ~CTM_SIGNAL_GROUP);
+	case CTM_IOC_PUT:
+	case CTM_IOC_DROP:
+		return !(flags & ~(CTM_BLOCKS_PIN | CTM_BLOCKS_FAMILY | CTM_BLOCKS_ALL));
 	case CTM_IOC_ADOPT:
 		return !(flags & ~(CTM_ADOPT_TTY | CTM_ADOPT_PIN | CTM_ADOPT_LINGER));
 	default:

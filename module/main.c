@@ -26,6 +26,7 @@
 #include "rfile.h"
 #include "sighook.h"
 #include "signals.h"
+#include "store.h"
 #include "term.h"
 #include "tick.h"
 
@@ -48,6 +49,7 @@ static const struct part parts[] = {
 	{ "tick",	ctm_tick_init,		ctm_tick_exit },
 	{ "reaper",	ctm_reaper_init,	ctm_reaper_exit },
 	{ "signals",	ctm_signals_init,	ctm_signals_exit },
+	{ "store",	ctm_store_init,		ctm_store_exit },
 	{ "rfile",	ctm_rfile_init,		ctm_rfile_exit },
 	{ "term",	ctm_term_init,		ctm_term_exit },
 	{ "keeper",	ctm_keeper_init,	ctm_keeper_exit },

@@ -20,6 +20,7 @@
 #include "net/ktls.h"
 #include "net/peers.h"
 #include "process.h"
+#include "store.h"
 #include "tick.h"
 
 static struct genl_family family;
@@ -96,6 +97,9 @@ static const struct nla_policy peer_policy[CTM_PEER_A_MAX + 1] = {
 static const struct nla_policy process_policy[CTM_PROCESS_A_MAX + 1] = {
 	[CTM_PROCESS_A_ENDED]	= { .type = NLA_FLAG },
 };
+
+/* a request has none of them */
+static const struct nla_policy blocks_policy[CTM_BLOCKS_A_MAX + 1] = { };
 
 static bool get_bool(struct nlattr *attr, bool unset)
 {
@@ -662,6 +666,52 @@ static int process_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	return dump_rows(skb, cb, CTM_CMD_PROCESS_GET, put_process);
 }
 
+static int blocks_start(struct netlink_callback *cb)
+{
+	struct ctm_store_row *rows;
+	int n;
+
+	if (!ctm_node_is_up())
+		return dump_refuse(cb);
+	n = ctm_store_rows(&rows);
+	if (n < 0)
+		return n;
+	*dump_of(cb) = (struct dump){ .rows = rows, .n = n };
+	return 0;
+}
+
+static int put_number(struct sk_buff *skb, int attr, __le64 value)
+{
+	return nla_put_u64_64bit(skb, attr, le64_to_cpu(value), CTM_BLOCKS_A_PAD);
+}
+
+static int put_store(struct sk_buff *skb, const struct dump *d)
+{
+	const struct ctm_store_row *r = (const struct ctm_store_row *)d->rows + d->next;
+
+	if (nla_put_u32(skb, CTM_BLOCKS_A_NODE, r->id) ||
+	    nla_put_string(skb, CTM_BLOCKS_A_NODE_NAME, r->name) ||
+	    put_number(skb, CTM_BLOCKS_A_BLOCKS, r->s.blocks) ||
+	    put_number(skb, CTM_BLOCKS_A_BYTES, r->s.bytes) ||
+	    put_number(skb, CTM_BLOCKS_A_USED, r->s.used) ||
+	    put_number(skb, CTM_BLOCKS_A_LIMIT, r->s.limit) ||
+	    put_number(skb, CTM_BLOCKS_A_OWNER_LIMIT, r->s.owner_limit) ||
+	    put_number(skb, CTM_BLOCKS_A_PINNED, r->s.pinned) ||
+	    put_number(skb, CTM_BLOCKS_A_UNDER, r->s.under) ||
+	    put_number(skb, CTM_BLOCKS_A_IN_FLIGHT, r->s.in_flight) ||
+	    put_number(skb, CTM_BLOCKS_A_COPIED, r->s.copied) ||
+	    put_number(skb, CTM_BLOCKS_A_DROPPED, r->s.dropped) ||
+	    put_number(skb, CTM_BLOCKS_A_CORRUPT, r->s.corrupt) ||
+	    put_number(skb, CTM_BLOCKS_A_REPAIRED, r->s.repaired))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int blocks_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return dump_rows(skb, cb, CTM_CMD_BLOCKS_GET, put_store);
+}
+
 /* ---- events ---- */
 
 /* held for reading while an event is sent: the family stays */
@@ -735,6 +785,8 @@ static const struct genl_ops ops[] = {
 	  .policy = peer_policy, .maxattr = CTM_PEER_A_MAX },
 	{ .cmd = CTM_CMD_PROCESS_GET, .start = process_start, .dumpit = process_dump,
 	  .done = dump_done, .policy = process_policy, .maxattr = CTM_PROCESS_A_MAX },
+	{ .cmd = CTM_CMD_BLOCKS_GET, .start = blocks_start, .dumpit = blocks_dump,
+	  .done = dump_done, .policy = blocks_policy, .maxattr = CTM_BLOCKS_A_MAX },
 };
 
 static const struct genl_multicast_group groups[] = {

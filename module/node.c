@@ -54,6 +54,8 @@ static const char * const counter_names[CTM_CNT_MAX] = {
 	[CTM_CNT_SIGNALS_LATE]		= "signals_late",
 	[CTM_CNT_FLOODED]		= "flooded",
 	[CTM_CNT_BAD_GOSSIP]		= "bad_gossip",
+	[CTM_CNT_BLOCKS_CORRUPT]	= "blocks_corrupt",
+	[CTM_CNT_BLOCKS_REPAIRED]	= "blocks_repaired",
 };
 
 void ctm_count(enum ctm_counter c)

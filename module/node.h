@@ -12,6 +12,7 @@
 #include <linux/continuum.h>
 #include <linux/in6.h>
 #include <linux/types.h>
+#include "core/place.h"
 
 struct mm_struct;
 
@@ -60,6 +61,9 @@ int ctm_peer_by_name(const char *name, struct ctm_peer_info *out);
 void ctm_peer_name(u32 id, char buf[CTM_NAME_MAX]);
 /** ctm_peers() - alive peers, without the own node: up to @max ids.  Return: how many */
 unsigned int ctm_peers(u32 *ids, unsigned int max);
+
+/** ctm_members() - the own node, and all peers that are alive or suspect.  Return: how many, up to @max */
+unsigned int ctm_members(struct ctm_member *out, unsigned int max);
 
 /**
  * ctm_peers_random() - up to @n different peers at random that are alive
@@ -119,6 +123,8 @@ enum ctm_counter {
 	CTM_CNT_SIGNALS_LATE,	/* reached an old copy, and were sent after the process */
 	CTM_CNT_FLOODED,	/* datagram of a peer that sends too many */
 	CTM_CNT_BAD_GOSSIP,	/* authentic, but no node of ours writes that */
+	CTM_CNT_BLOCKS_CORRUPT,	/* copies that did not match their names any more, ... */
+	CTM_CNT_BLOCKS_REPAIRED, /* ... and were replaced */
 	CTM_CNT_MAX
 };
 void ctm_count(enum ctm_counter c);

@@ -466,6 +466,18 @@ void ctm_process_ended(struct ctm_process *p, int status, enum ctm_end end, u64 
 	ctm_process_put(p);
 }
 
+enum ctm_family ctm_process_family(u64 family)
+{
+	struct ctm_process *p = ctm_process_find(family);
+	enum ctm_family ret = CTM_FAMILY_UNKNOWN;
+
+	if (p)
+		ret = READ_ONCE(p->ended) || READ_ONCE(p->state) == CTM_STATE_ENDED ?
+			CTM_FAMILY_ENDED : CTM_FAMILY_LIVES;
+	ctm_process_put(p);
+	return ret;
+}
+
 static void sweep(struct work_struct *work)
 {
 	struct ctm_process *p, *next;

@@ -206,6 +206,12 @@ void ctm_process_claim(struct ctm_process *p, u32 epoch);
  * No exit is reported.  Context: process, waits for the tasks to die.
  */
 void ctm_process_void(struct ctm_process *p);
+/**
+ * enum ctm_family - what this node knows of a family, by the process that it is named by
+ * Its home knows best, but not after a restart: then only the hosts do.
+ */
+enum ctm_family { CTM_FAMILY_UNKNOWN, CTM_FAMILY_LIVES, CTM_FAMILY_ENDED };
+enum ctm_family ctm_process_family(u64 family);
 /** ctm_process_lost() - at home: host lost, by an operator's word.  0, -EINVAL: its host is alive; -EBUSY: another node has a copy */
 int ctm_process_lost(struct ctm_process *p);
 

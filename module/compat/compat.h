@@ -387,6 +387,16 @@ static inline int ctm_regset_get(struct task_struct *t, const struct user_regset
 }
 
 /*
+ * ---- store_data.c ------------------------------------------------------------
+ */
+/* "mm: update shmem_[kernel]_file_*() functions to use vma_flags_t" (7.0) */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#define CTM_SHMEM_NORESERVE	mk_vma_flags(VMA_NORESERVE_BIT)
+#else
+#define CTM_SHMEM_NORESERVE	VM_NORESERVE
+#endif
+
+/*
  * ---- tick.c ------------------------------------------------------------------
  */
 #include <linux/hrtimer.h>

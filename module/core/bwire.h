@@ -117,6 +117,7 @@ struct ctm_bw_have {
 };
 enum ctm_bw_held { CTM_BW_NO, CTM_BW_YES, CTM_BW_DIFFERS };
 
+/** enum ctm_bw_change_op - what is done to the blocks that are here */
 enum ctm_bw_change_op {
 	CTM_BW_LOCATE	= 1,
 	CTM_BW_PIN	= 2,	/* belongs to by.uid, too */
@@ -125,10 +126,10 @@ enum ctm_bw_change_op {
 	CTM_BW_DROP_ALL	= 5,	/* nor to anybody: ADMIN */
 };
 
-/** struct ctm_bw_change - the answer: struct ctm_bw_changed for each name */
+/** struct ctm_bw_change - @copies: PIN; else 1.  The answer: struct ctm_bw_changed for each name */
 struct ctm_bw_change {
 	__le16 op;
-	__le16 pad;
+	__le16 copies;
 	__le32 count;
 	struct ctm_bw_by by;
 	__u8 name[][CTM_PLACE_NAME];
@@ -164,12 +165,24 @@ struct ctm_bw_family {
 struct ctm_bw_status {
 	__le64 blocks, bytes, used, limit, owner_limit;
 	__le64 pinned;			/* blocks with a user among their owners */
-	__le64 under;			/* known to have fewer copies than they should, by this node */
+	__le64 under;			/* known to this node: one that should hold them does not, yet */
 	__le64 in_flight;		/* blocks being sent or received just now */
 	__le64 copied, dropped;		/* to others, and here, by repair and rebalancing */
 	__le64 corrupt, repaired;	/* copies that were, and were replaced */
 };
 static_assert(sizeof(struct ctm_bw_status) == 96, "wire");
+
+/**
+ * ctm_bw_owner_sum() - one owner's part of ctm_bw_mark.owners
+ * @who: the family, or the uid.  Not who stored it for a family, which copies may differ in
+ */
+static inline u64 ctm_bw_owner_sum(u32 kind, u64 who)
+{
+	u64 x = (who ^ (u64)kind << 56) * 0x9e3779b97f4a7c15ull;
+
+	x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93ull;
+	return x ^ (x >> 32);
+}
 
 /* ---- judging ---- */
 
@@ -241,6 +254,7 @@ static inline bool ctm_bw_change_ok(const struct ctm_bw_change *c, size_t len)
 		return false;
 	op = le16_to_cpu(c->op);
 	return op >= CTM_BW_LOCATE && op <= CTM_BW_DROP_ALL && ctm_bw_by_ok(&c->by) &&
+	       ctm_bw_copies_ok(le16_to_cpu(c->copies)) &&
 	       ctm_bw_count_ok(c->count, len, sizeof(*c), sizeof(c->name[0]));
 }
 

@@ -5,7 +5,8 @@
  * A connection carries one call at a time.  When it is not in use it stands in
  * the pool (pool_lock), owned by the pool; ctm_call() takes one out, or makes a
  * new one, and puts it back.  After any error a connection is closed: what is
- * under way on it could be taken for the answer to the next call.
+ * under way on it could be taken for the answer to the next call.  Connections of other
+ * channels that are used in the same way stand there, too.
  *
  * The served side runs in the connection's own thread (tcp.c).
  */
@@ -42,14 +43,14 @@ static atomic64_t next_id = ATOMIC64_INIT(1);
 
 /* ---- the pool ---- */
 
-static struct ctm_conn *pool_take(u32 node)
+static struct ctm_conn *pool_take(u32 node, enum ctm_channel channel)
 {
 	struct ctm_conn *c = NULL;
 	struct pooled *p;
 
 	spin_lock(&pool_lock);
 	list_for_each_entry_reverse(p, &pool, list) {
-		if (ctm_conn_peer(p->conn) != node)
+		if (ctm_conn_peer(p->conn) != node || ctm_conn_channel(p->conn) != channel)
 			continue;
 		list_del(&p->list);
 		pool_n--;
@@ -63,11 +64,11 @@ static struct ctm_conn *pool_take(u32 node)
 }
 
 /* one that the peer has not closed meanwhile */
-static struct ctm_conn *pool_get(u32 node)
+static struct ctm_conn *pool_get(u32 node, enum ctm_channel channel)
 {
 	struct ctm_conn *c;
 
-	while ((c = pool_take(node))) {
+	while ((c = pool_take(node, channel))) {
 		if (ctm_conn_poll(c, 0) == 0)	/* nothing to read, not even an end */
 			return c;
 		ctm_conn_close(c);
@@ -75,17 +76,22 @@ static struct ctm_conn *pool_get(u32 node)
 	return NULL;
 }
 
-static unsigned int pool_of(u32 node)
+static unsigned int pool_of(u32 node, enum ctm_channel channel)
 {
 	struct pooled *p;
 	unsigned int n = 0;
 
 	list_for_each_entry(p, &pool, list)
-		n += ctm_conn_peer(p->conn) == node;
+		n += ctm_conn_peer(p->conn) == node && ctm_conn_channel(p->conn) == channel;
 	return n;
 }
 
-void ctm_call_keep(struct ctm_conn *c)
+struct ctm_conn *ctm_conn_borrow(u32 node, enum ctm_channel channel, unsigned int timeout_ms)
+{
+	return pool_get(node, channel) ?: ctm_conn_open(node, channel, timeout_ms);
+}
+
+void ctm_conn_keep(struct ctm_conn *c)
 {
 	struct pooled *p = kmalloc(sizeof(*p), GFP_KERNEL);
 	bool room = false;
@@ -94,7 +100,7 @@ void ctm_call_keep(struct ctm_conn *c)
 		p->conn = c;
 		p->since = jiffies;
 		spin_lock(&pool_lock);
-		room = pool_n < POOL_MAX && pool_of(ctm_conn_peer(c)) < POOL_PEER_MAX;
+		room = pool_n < POOL_MAX && pool_of(ctm_conn_peer(c), ctm_conn_channel(c)) < POOL_PEER_MAX;
 		if (room) {
 			list_add_tail(&p->list, &pool);
 			pool_n++;
@@ -238,9 +244,7 @@ int ctm_call(u32 node, enum ctm_call_type type, const void *req, size_t req_len,
 		return -ETIMEDOUT;
 	if (node == ctm_node_id())
 		return call_self(type, req, req_len, resp, resp_len);
-	c = pool_get(node);
-	if (!c)
-		c = ctm_conn_open(node, CTM_CHANNEL_CALL, timeout_ms);
+	c = ctm_conn_borrow(node, CTM_CHANNEL_CALL, timeout_ms);
 	if (IS_ERR(c))
 		return PTR_ERR(c);
 	timeout_ms = time_before(jiffies, deadline) ? jiffies_to_msecs(deadline - jiffies) : 1;
@@ -249,7 +253,7 @@ int ctm_call(u32 node, enum ctm_call_type type, const void *req, size_t req_len,
 		ctm_conn_close(c);
 		return err;
 	}
-	ctm_call_keep(c);
+	ctm_conn_keep(c);
 	return status;
 }
 

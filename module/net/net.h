@@ -142,8 +142,6 @@ void ctm_call_exit(void);
 /** ctm_call_on() - a call on a connection that the caller owns */
 int ctm_call_on(struct ctm_conn *c, enum ctm_call_type type, const void *req, size_t req_len,
 		void *resp, size_t *resp_len, unsigned int timeout_ms);
-/** ctm_call_keep() - into the pool, or closed when that is full */
-void ctm_call_keep(struct ctm_conn *c);
 /** ctm_call_trim() - close connections that were idle for long, or all */
 void ctm_call_trim(bool all);
 

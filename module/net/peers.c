@@ -262,6 +262,22 @@ unsigned int ctm_peers(u32 *ids, unsigned int max)
 	return n;
 }
 
+unsigned int ctm_members(struct ctm_member *out, unsigned int max)
+{
+	unsigned long flags;
+	unsigned int n = 0;
+	struct peer *p;
+
+	if (max)
+		out[n++] = (struct ctm_member){ .id = ctm_node_id(), .boot = ctm_node_boot() };
+	spin_lock_irqsave(&table.lock, flags);
+	list_for_each_entry(p, &table.all, all)
+		if (n < max && present(p))
+			out[n++] = (struct ctm_member){ .id = p->id, .boot = p->boot };
+	spin_unlock_irqrestore(&table.lock, flags);
+	return n;
+}
+
 static bool among(u32 id, const u32 *ids, unsigned int n)
 {
 	while (n--)

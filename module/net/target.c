@@ -224,7 +224,7 @@ int ctm_greet(const struct ctm_addr *addr, u32 want, bool table, u32 *id, char *
 		ctm_conn_close(c);
 		return err;
 	}
-	ctm_call_keep(c);
+	ctm_conn_keep(c);
 	return 0;
 }
 

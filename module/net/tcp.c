@@ -218,6 +218,19 @@ static int verdict(struct ctm_conn *c, int err)
 	return err;
 }
 
+int ctm_pause(unsigned int ms)
+{
+	sigset_t old;
+	long left;
+
+	hold_signals(&old);
+	left = schedule_timeout_interruptible(msecs_to_jiffies(ms));
+	release_signals(&old);
+	if (!left || !has_signals())
+		return 0;
+	return fatal_signal_pending(current) ? -EINTR : -ERESTARTSYS;
+}
+
 /* ---- life of a connection ---- */
 
 static struct ctm_conn *conn_new(struct socket *sock, bool incoming)
@@ -366,6 +379,11 @@ void ctm_conn_set_timeout(struct ctm_conn *c, unsigned int timeout_ms)
 u32 ctm_conn_peer(const struct ctm_conn *c)
 {
 	return c->peer;
+}
+
+enum ctm_channel ctm_conn_channel(const struct ctm_conn *c)
+{
+	return c->channel;
 }
 
 u64 ctm_conn_peer_boot(const struct ctm_conn *c)

@@ -28,6 +28,7 @@ enum ctm_channel {
 	CTM_CHANNEL_HANDOFF	= 2,	/* land.c */
 	CTM_CHANNEL_RFILE	= 3,	/* rfile.c */
 	CTM_CHANNEL_TERM	= 4,	/* term.c */
+	CTM_CHANNEL_BLOCK	= 5,	/* store_link.c */
 	CTM_CHANNEL_MAX
 };
 
@@ -41,6 +42,13 @@ struct ctm_conn;
  */
 struct ctm_conn *ctm_conn_open(u32 node, enum ctm_channel channel, unsigned int timeout_ms);
 
+/**
+ * ctm_conn_borrow() - one that was kept for later, or a new one; as ctm_conn_open()
+ * ctm_conn_keep() gives it back: nothing may be under way on it.  Else, close it.
+ */
+struct ctm_conn *ctm_conn_borrow(u32 node, enum ctm_channel channel, unsigned int timeout_ms);
+void ctm_conn_keep(struct ctm_conn *c);
+
 /** ctm_conn_close() - shut down and free; NULL and ERR_PTR are fine.  Not while another thread uses it */
 void ctm_conn_close(struct ctm_conn *c);
 
@@ -51,6 +59,7 @@ void ctm_conn_abort(struct ctm_conn *c);
 void ctm_conn_set_timeout(struct ctm_conn *c, unsigned int timeout_ms);
 
 u32 ctm_conn_peer(const struct ctm_conn *c);
+enum ctm_channel ctm_conn_channel(const struct ctm_conn *c);
 u64 ctm_conn_peer_boot(const struct ctm_conn *c);
 u64 ctm_conn_bytes_sent(const struct ctm_conn *c);
 
@@ -89,6 +98,9 @@ const void *ctm_conn_ahead(const struct ctm_conn *c, size_t *len);
 /** ctm_conn_poll() - is there something to receive?  Waits up to @timeout_ms.  1 yes, 0 no, -errno */
 int ctm_conn_poll(struct ctm_conn *c, unsigned int timeout_ms);
 
+/** ctm_pause() - wait that long, as everything here waits.  0, -EINTR, -ERESTARTSYS */
+int ctm_pause(unsigned int ms);
+
 /**
  * ctm_channel_serve() - register who serves incoming connections of a channel
  * @serve: runs in a kernel thread of its own for each connection; returns when
@@ -123,6 +135,11 @@ enum ctm_call_type {
 	CTM_CALL_VOID		= 42,	/* home -> host: your copy does not count any more */
 	CTM_CALL_RECLAIM	= 43,	/* destination -> source: yours is the one that counts */
 	CTM_CALL_HANDED		= 44,	/* old host -> home: it runs there now */
+	CTM_CALL_BLOCK_HAVE	= 50,	/* store_link.c, and core/bwire.h */
+	CTM_CALL_BLOCK_CHANGE	= 51,
+	CTM_CALL_BLOCK_MERGE	= 52,
+	CTM_CALL_BLOCK_FAMILY	= 53,
+	CTM_CALL_BLOCK_STATUS	= 54,
 	CTM_CALL_TYPES		= 64
 };
 

@@ -249,6 +249,7 @@ static void calls(void)
 	size_t len;
 
 	c->op = cpu_to_le16(CTM_BW_PIN);
+	c->copies = cpu_to_le16(1);
 	m->copies = cpu_to_le32(1);
 	for (i = 0; i < 256; i++)
 		m->owner[i] = (struct ctm_bw_owner){ .kind = cpu_to_le32(CTM_BW_USER) };
@@ -274,12 +275,36 @@ static void calls(void)
 	m->owner[1].family = cpu_to_le64(5);
 	CHECK(ctm_bw_merge_ok(m, 72));
 	c->count = cpu_to_le32(1);
+	CHECK(ctm_bw_change_ok(c, 56));
+	c->copies = cpu_to_le16(9);
+	CHECK(!ctm_bw_change_ok(c, 56));
+	c->copies = cpu_to_le16(2);
 	c->op = cpu_to_le16(6);
 	CHECK(!ctm_bw_change_ok(c, 56));
 	free(h);
 	free(c);
 	free(m);
 	free(f);
+}
+
+/* which owner is which has to show in the sum, and in which order they are must not */
+static void sums(void)
+{
+	struct rng r = { rng_seed(16) };
+	unsigned int i;
+
+	CHECK(ctm_bw_owner_sum(CTM_BW_USER, 1) != ctm_bw_owner_sum(CTM_BW_FAMILY, 1));
+	for (i = 0; i < 10000; i++) {
+		u64 a = rng_next(&r) & 0xffffffff, b = rng_next(&r) & 0xffffffff;
+
+		if (a == b)
+			continue;
+		CHECK(ctm_bw_owner_sum(CTM_BW_USER, a) != ctm_bw_owner_sum(CTM_BW_USER, b));
+		/* two that are replaced by their neighbours, as families come and go */
+		CHECK(ctm_bw_owner_sum(CTM_BW_FAMILY, a) + ctm_bw_owner_sum(CTM_BW_FAMILY, b) !=
+		      ctm_bw_owner_sum(CTM_BW_FAMILY, a + 1) + ctm_bw_owner_sum(CTM_BW_FAMILY, b - 1) ||
+		      a + 1 == b);
+	}
 }
 
 static const struct ktap_test tests[] = {
@@ -293,5 +318,6 @@ static const struct ktap_test tests[] = {
 	{ "blocks: requests", requests },
 	{ "blocks: answers", answers },
 	{ "blocks: calls", calls },
+	{ "blocks: sums over owners", sums },
 };
 KTAP_MAIN(tests)

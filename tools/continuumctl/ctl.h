@@ -93,5 +93,15 @@ int command_suspend(int argc, char **argv);
 int command_resume(int argc, char **argv);
 int command_logs(int argc, char **argv);
 int command_check(int argc, char **argv);		/* check.c */
+int command_put(int argc, char **argv);			/* blocks.c */
+int command_cat(int argc, char **argv);
+int command_pin(int argc, char **argv);
+int command_drop(int argc, char **argv);
+int command_locate(int argc, char **argv);
+int command_blocks(int argc, char **argv);
+
+/** is_block_name() - 64 hexadecimal digits; pure.  cat_blocks(): the names from optind on, on standard output */
+bool is_block_name(const char *text);
+int cat_blocks(int argc, char **argv);
 
 #endif /* CONTINUUMCTL_CTL_H */

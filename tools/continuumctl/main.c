@@ -47,7 +47,8 @@ static const struct command commands[] = {
 	  "  GPID pin on|off    the cluster does not move it by itself\n"
 	  "  GPID ttl N         hops without useful work\n"
 	  "  GPID lease T|off   CPU time without useful work\n", command_set },
-	{ "get", "[-j] [KEY]", "show the settings of this node", NULL, command_get },
+	{ "get", "[-j] [KEY] | NAME...", "show the settings of this node, or the content of blocks",
+	  "Of blocks, as cat.\n", command_get },
 	{ "genkey", "", "print a new cluster key", NULL, command_genkey },
 	{ "status", "[-j]", "this node", NULL, command_status },
 	{ "peers", "[-j]", "the other nodes of the cluster", NULL, command_peers },
@@ -92,6 +93,29 @@ static const struct command commands[] = {
 	  "first try to bring back the node that does not answer.\n", command_recover },
 	{ "logs", "GPID", "what a process that was started with run -d has written", NULL,
 	  command_logs },
+	{ "put", "[-j] [--copies N] [--chunk SIZE] [--family] FILE...",
+	  "store files as blocks in the cluster, and print their names",
+	  "  --copies N     nodes that hold each block (2)\n"
+	  "  --chunk SIZE   cut files into blocks of that size: 64K, 1M; without it a file is\n"
+	  "                 one block, of up to 4 MiB\n"
+	  "  --family       they belong to the process in which this runs, and go with it;\n"
+	  "                 else they are pinned by the caller's user until drop\n"
+	  "\n"
+	  "FILE - is standard input. The name of a block is the BLAKE2s hash of its content.\n",
+	  command_put },
+	{ "cat", "NAME...", "the content of blocks, one after another", NULL, command_cat },
+	{ "pin", "[--copies N] NAME...", "keep blocks until drop, whoever else owns them", NULL, command_pin },
+	{ "drop", "[--family | --all] NAME...", "give up what put and pin keep for this user",
+	  "  --family   what the process in which this runs owns\n"
+	  "  --all      whoever owns it (root)\n"
+	  "\n"
+	  "A block is gone when nobody owns it any more.\n", command_drop },
+	{ "locate", "[-j] NAME", "the nodes that hold a block", NULL, command_locate },
+	{ "blocks", "[-j]", "what the nodes hold of blocks, and what is being copied",
+	  "USED counts whole pages, QUOTA is for all blocks of a node, OWNER of that for each\n"
+	  "family and each user. UNDER: blocks that a node which should hold them does not,\n"
+	  "yet. MOVING: being sent or received. COPIED, DROPPED: by repair and rebalancing.\n",
+	  command_blocks },
 	{ "check", "[-j]", "is this machine fit to be a node", NULL, command_check },
 	{ "version", "", "of this program and of the module", NULL, command_version },
 };

@@ -214,6 +214,8 @@ int command_get(int argc, char **argv)
 		json = true;
 	if (option < 0)
 		return USAGE;
+	if (optind < argc && !json && is_block_name(argv[optind]))
+		return cat_blocks(argc, argv);
 	if (argc - optind > 1)
 		return usage_error("\"%s\" is too much", argv[optind + 1]);
 	if (optind < argc)

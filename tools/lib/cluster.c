@@ -184,3 +184,33 @@ int cluster_processes(struct netlink *nl, bool ended, struct list *processes)
 		mnl_attr_put(request, CTM_PROCESS_A_ENDED, 0, NULL);
 	return fetch(nl, request, take_process, processes);
 }
+
+static int take_store(const struct nlmsghdr *message, void *data)
+{
+	struct store *store = list_grow(data, sizeof(*store));
+	const struct nlattr *a[CTM_BLOCKS_A_MAX + 1];
+
+	if (!store)
+		return -ENOMEM;
+	netlink_parse(message, a, CTM_BLOCKS_A_MAX);
+	store->id = netlink_u32(a[CTM_BLOCKS_A_NODE]);
+	netlink_text(a[CTM_BLOCKS_A_NODE_NAME], store->name, sizeof(store->name));
+	store->blocks = netlink_u64(a[CTM_BLOCKS_A_BLOCKS]);
+	store->bytes = netlink_u64(a[CTM_BLOCKS_A_BYTES]);
+	store->used = netlink_u64(a[CTM_BLOCKS_A_USED]);
+	store->limit = netlink_u64(a[CTM_BLOCKS_A_LIMIT]);
+	store->owner_limit = netlink_u64(a[CTM_BLOCKS_A_OWNER_LIMIT]);
+	store->pinned = netlink_u64(a[CTM_BLOCKS_A_PINNED]);
+	store->under = netlink_u64(a[CTM_BLOCKS_A_UNDER]);
+	store->in_flight = netlink_u64(a[CTM_BLOCKS_A_IN_FLIGHT]);
+	store->copied = netlink_u64(a[CTM_BLOCKS_A_COPIED]);
+	store->dropped = netlink_u64(a[CTM_BLOCKS_A_DROPPED]);
+	store->corrupt = netlink_u64(a[CTM_BLOCKS_A_CORRUPT]);
+	store->repaired = netlink_u64(a[CTM_BLOCKS_A_REPAIRED]);
+	return 0;
+}
+
+int cluster_stores(struct netlink *nl, struct list *stores)
+{
+	return fetch(nl, netlink_begin(nl, CTM_CMD_BLOCKS_GET, true), take_store, stores);
+}

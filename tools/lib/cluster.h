@@ -65,6 +65,14 @@ struct peer {
 	char why[CTM_REASON_MAX];
 };
 
+/** struct store - of one node; struct ctm_bw_status of the module */
+struct store {
+	uint32_t id;
+	char name[CTM_NAME_MAX];
+	uint64_t blocks, bytes, used, limit, owner_limit, pinned, under, in_flight, copied, dropped,
+		 corrupt, repaired;
+};
+
 /** struct list - @count elements of the called function's kind; free(list->items) */
 struct list {
 	void *items;
@@ -76,6 +84,8 @@ int cluster_node(struct netlink *nl, struct node *node);
 int cluster_peers(struct netlink *nl, struct list *peers);
 /** cluster_processes() - struct ctm_info; @ended: exit records too */
 int cluster_processes(struct netlink *nl, bool ended, struct list *processes);
+/** cluster_stores() - struct store, this node's, too */
+int cluster_stores(struct netlink *nl, struct list *stores);
 
 /** names_find_id() - of this node or a peer.  Return: 0, -ESRCH, or -errno */
 int names_find_id(const char *name, uint32_t *id);

@@ -74,6 +74,37 @@ int continuum_set(int fd, uint64_t gpid, uint32_t property, uint64_t value, char
 int continuum_explain(int fd, uint64_t gpid, const char *node, char *text, size_t length,
 		      struct ctm_explain *result);
 
+/* ---- blocks ---- */
+
+/** CONTINUUM_BLOCK_TEXT - a printed name with its NUL */
+#define CONTINUUM_BLOCK_TEXT	(2 * CTM_BLOCK_NAME + 1)
+
+/**
+ * continuum_blocks() - one of CTM_IOC_PUT, GET, PIN, DROP, with many blocks
+ * @flags:  CTM_BLOCKS_*
+ * @copies: PUT, PIN: 0 for 2; else 0
+ *
+ * Each block has its own error; what is returned is that of the first that failed.
+ */
+int continuum_blocks(int fd, unsigned long request, uint32_t flags, struct ctm_block *list,
+		     uint32_t count, uint32_t copies, char *reason);
+
+/** continuum_put() - one block; for the family of the caller, or with CTM_BLOCKS_PIN for its user */
+int continuum_put(int fd, uint32_t flags, const void *data, size_t length,
+		  uint8_t name[CTM_BLOCK_NAME], char *reason);
+/** continuum_get() - one block; @length: in: room, out: its length, also with -EMSGSIZE */
+int continuum_get(int fd, const uint8_t name[CTM_BLOCK_NAME], void *data, size_t *length,
+		  char *reason);
+int continuum_pin(int fd, const uint8_t name[CTM_BLOCK_NAME], char *reason);
+int continuum_drop(int fd, uint32_t flags, const uint8_t name[CTM_BLOCK_NAME], char *reason);
+/** continuum_locate() - @l: name: in, the rest out; @holders has @room places */
+int continuum_locate(int fd, struct ctm_locate *l, struct ctm_holder *holders, uint32_t room);
+
+/** continuum_block_parse() - 64 hexadecimal digits; pure.  Return: 0 or -EINVAL */
+int continuum_block_parse(const char *text, uint8_t name[CTM_BLOCK_NAME]);
+/** continuum_block_print() - Return: @text */
+const char *continuum_block_print(const uint8_t name[CTM_BLOCK_NAME], char text[CONTINUUM_BLOCK_TEXT]);
+
 /**
  * continuum_gpid_split() - take "NODE.SEQ" apart at its last dot; pure
  *

@@ -32,6 +32,8 @@
  * ECANCELED     the journey was aborted; the process runs on where it was
  * ETIME         its time to live is over; it is destroyed
  * EINPROGRESS   the outcome is not known yet: the process is in limbo
+ * ENOENT        no node that answers has a block of that name
+ * ENOSPC        a quota is used up: the reason says whose, and on which node
  *
  * Where a structure has `reason`, the kernel leaves there, on an error, a text
  * of one line that names the cause ("fd 7: io_uring: cannot move").
@@ -342,6 +344,134 @@ struct ctm_worked {
 	__u32 flags;
 	__u32 ttl;
 	__u32 pad;
+};
+
+/* ---- blocks ---- */
+
+#define CTM_BLOCK_NAME		32		/* bytes of a name: BLAKE2s-256 of the content */
+#define CTM_BLOCK_MAX		(4u << 20)	/* bytes of a block; it may have none */
+#define CTM_BLOCKS_MAX		256u		/* blocks in one call */
+#define CTM_BLOCK_COPIES	2u		/* unless the caller says otherwise, ... */
+#define CTM_BLOCK_COPIES_MAX	8u		/* ... up to so many */
+
+/**
+ * struct ctm_block - one block of a call
+ * @name:   PUT: out; else in
+ * @buf:    user address: PUT reads @len bytes there, GET writes the block there.  Any
+ *          alignment
+ * @len:    PUT: in; GET: in: room at @buf, out: length of the block
+ * @error:  out: 0 or a positive errno, for this block alone
+ * @copies: out, PUT: nodes that hold it, the caller's own included
+ * @flags:  in: 0; out: CTM_BLOCK_*
+ */
+struct ctm_block {
+	__u8 name[CTM_BLOCK_NAME];
+	__u64 buf;
+	__u32 len;
+	__u32 error;
+	__u32 copies;
+	__u32 flags;
+};
+#define CTM_BLOCK_DEGRADED	(1u << 0)	/* PUT: fewer copies than asked for: no more nodes */
+
+/**
+ * struct ctm_blocks - CTM_IOC_PUT, GET, PIN, DROP: do that to many blocks
+ * @size:   sizeof(struct ctm_blocks)
+ * @flags:  CTM_BLOCKS_*, see each call
+ * @list:   user address of @count times struct ctm_block
+ * @count:  1 to CTM_BLOCKS_MAX
+ * @copies: PUT, PIN: 0 for CTM_BLOCK_COPIES, up to CTM_BLOCK_COPIES_MAX
+ * @done:   out: blocks whose @error is 0
+ * @pad:    0
+ * @reason: text, of the first block that failed
+ *
+ * A block is immutable: its name is the BLAKE2s-256 hash (unkeyed, 32 bytes) of its
+ * content, compared by every node that stores or hands it out and by the one that gets
+ * it.  It lives in the memory of @copies nodes, and goes when nobody owns it any more.
+ * Owners are *families* (the process that was started with run, and all that descend from it
+ * by DIST_FORK), whose blocks go some seconds after the family has ended, and *users*,
+ * whose blocks stay until they are dropped.  A block may have up to 64 owners, and each of
+ * them counts its whole length against its quota.  The same content put twice is the
+ * same block.
+ *
+ * Who may get, pin and locate a block: a process of a family that owns it, a user who
+ * has pinned it or was the user of the process that put it, CAP_SYS_ADMIN.  To know
+ * its name is not enough.  Uids are those of the initial user namespace.
+ *
+ * PUT   stores.  Without flags the caller must be a Continuum process, whose
+ *       family will own the blocks (ESRCH otherwise); with CTM_BLOCKS_PIN the caller's user
+ *       will.  Returns when @copies nodes hold each block (they hold it still when the
+ *       call looks at the cluster for the last time), or, with CTM_BLOCK_DEGRADED, all
+ *       nodes there are.  A node whose quota is used up, or that does not answer, is
+ *       replaced by another.  While nodes that should hold it are silent, but not known to be dead,
+ *       a call waits up to 40 s for that to be decided.  A block that failed is taken
+ *       back where it was stored, as far as these nodes answer.  The content must not
+ *       change during the call (EBADMSG when it did).
+ * GET   fetches: from this node, else from the others in the order in which they should have
+ *       it.  A copy that does not match its name is not handed out, but
+ *       replaced, and counted (status); the next node is asked.  @buf has undefined content
+ *       after an error.
+ * PIN   makes the caller's user an owner, too, until DROP.
+ * DROP  takes back what PIN, or PUT with CTM_BLOCKS_PIN, has made of the caller's user.
+ *       CTM_BLOCKS_FAMILY: the same for the caller's family (in place of the user).
+ *       CTM_BLOCKS_ALL (CAP_SYS_ADMIN): all owners.  A node that is cut off just now does not
+ *       hear of it, and brings the block back with it: drop it again then.
+ *
+ * Return: 0 when all blocks have error 0, else the error of the first that has not; the
+ * others were tried as well.  Killable; other signals wait until the call has returned.
+ *
+ * E2BIG: a block is longer than CTM_BLOCK_MAX.  EMSGSIZE: GET, it is longer than the room at
+ * @buf: @len says how long.  EINVAL: count, copies.  ENOENT: no node has it that answers;
+ * DROP: it did not belong to the caller.  EPERM: it is somebody else's.  ENOSPC: the
+ * quota of every node that could hold it, or of this owner there, is used up; of a family, of a user and
+ * of a node, see /sys/module/continuum/parameters/blocks_*_mib.  EHOSTUNREACH: nodes that may have
+ * it do not answer.  EUCLEAN: there are only corrupted copies.
+ */
+struct ctm_blocks {
+	__u32 size;
+	__u32 flags;
+	__u64 list;
+	__u32 count;
+	__u32 copies;
+	__u32 done;
+	__u32 pad;
+	char reason[CTM_REASON_MAX];
+};
+#define CTM_BLOCKS_PIN		(1u << 0)
+#define CTM_BLOCKS_FAMILY	(1u << 1)
+#define CTM_BLOCKS_ALL		(1u << 2)
+
+/** struct ctm_holder - a node that holds a block */
+struct ctm_holder {
+	__u32 node;
+	__u32 pad;
+	char name[CTM_NAME_MAX];
+};
+
+/**
+ * struct ctm_locate - CTM_IOC_LOCATE: which nodes hold a block
+ * @size:    sizeof(struct ctm_locate)
+ * @flags:   must be 0
+ * @name:    of the block
+ * @holders: user address of @room times struct ctm_holder
+ * @room:    up to 4096
+ * @count:   out: nodes that hold it, also when that is more than @room
+ * @len:     out: its length
+ * @copies:  out: how many there should be
+ * @reason:  text on an error
+ *
+ * Asks all nodes.  Who may, ENOENT, EPERM: as GET.
+ */
+struct ctm_locate {
+	__u32 size;
+	__u32 flags;
+	__u8 name[CTM_BLOCK_NAME];
+	__u64 holders;
+	__u32 room;
+	__u32 count;
+	__u32 len;
+	__u32 copies;
+	char reason[CTM_REASON_MAX];
 };
 
 /* ---- for continuumd, keepers, restorers (CAP_SYS_ADMIN in the initial user namespace) ---- */
@@ -672,8 +802,12 @@ struct ctm_serve {
 #define CTM_IOC_DESTROY		CTM_IOC(0x15)
 #define CTM_IOC_SUSPEND		CTM_IOC(0x16)
 #define CTM_IOC_RESUME		CTM_IOC(0x17)
-/* 0x18 PUT 0x19 GET 0x1a PIN 0x1b DROP 0x1c LOCATE 0x1e RESULT
- * 0x1f CHECKPOINT 0x20 RESTORE: reserved */
+#define CTM_IOC_PUT		CTM_IOC(0x18)
+#define CTM_IOC_GET		CTM_IOC(0x19)
+#define CTM_IOC_PIN		CTM_IOC(0x1a)
+#define CTM_IOC_DROP		CTM_IOC(0x1b)
+#define CTM_IOC_LOCATE		CTM_IOC(0x1c)
+/* 0x1e RESULT 0x1f CHECKPOINT 0x20 RESTORE: reserved */
 #define CTM_IOC_WORKED		CTM_IOC(0x1d)
 #define CTM_IOC_EXPLAIN		CTM_IOC(0x21)
 #define CTM_IOC_SET		CTM_IOC(0x22)

@@ -44,6 +44,7 @@
  *   CTM_CMD_PEER_GET            dump  all nodes that are known, without this one
  *   CTM_CMD_PROCESS_GET         dump  all processes of the cluster
  *   CTM_CMD_EVENT               multicast only, group "events"
+ *   CTM_CMD_BLOCKS_GET          dump  what each node holds of blocks
  *
  * CTM_CMD_NODE_UP
  *
@@ -195,6 +196,25 @@
  *   CTM_PROCESS_A_CPU_NS, _RSS, _FAMILY: u64
  *   CTM_PROCESS_A_COMM, _HOME_NAME, _HOST_NAME: string
  *
+ * CTM_CMD_BLOCKS_GET (dump)
+ *
+ *   request: no attributes.  One message for this node, and for each peer that answers
+ *   (2 s each):
+ *
+ *   CTM_BLOCKS_A_NODE:      u32       node id
+ *   CTM_BLOCKS_A_NODE_NAME: string
+ *   CTM_BLOCKS_A_BLOCKS, _BYTES: u64  blocks, and their bytes
+ *   CTM_BLOCKS_A_USED, _LIMIT: u64    bytes that count against the node's quota, and that
+ *   CTM_BLOCKS_A_OWNER_LIMIT: u64     quota of each family, and of each user, on this node
+ *   CTM_BLOCKS_A_PINNED:    u64       blocks that a user has pinned
+ *   CTM_BLOCKS_A_UNDER:     u64       blocks that a node which should hold them does not,
+ *                                     and that this one is to copy there
+ *   CTM_BLOCKS_A_IN_FLIGHT: u64       blocks being sent or received just now
+ *   CTM_BLOCKS_A_COPIED, _DROPPED: u64  copies made elsewhere, and given up here, by repair
+ *                                     and rebalancing, so far
+ *   CTM_BLOCKS_A_CORRUPT, _REPAIRED: u64  copies here that did not match their names, and
+ *                                     that were replaced, so far
+ *
  * CTM_CMD_EVENT (multicast group CTM_GENL_EVENTS; every user may listen)
  *
  *   CTM_EVENT_A_TYPE:       u32       enum ctm_nl_event
@@ -230,6 +250,7 @@ enum ctm_cmd {
 	CTM_CMD_PEER_GET	= 7,
 	CTM_CMD_PROCESS_GET	= 8,
 	CTM_CMD_EVENT		= 9,
+	CTM_CMD_BLOCKS_GET	= 10,
 };
 
 enum ctm_node_attr {
@@ -362,6 +383,27 @@ enum ctm_process_attr {
 	__CTM_PROCESS_A_LAST
 };
 #define CTM_PROCESS_A_MAX	(__CTM_PROCESS_A_LAST - 1)
+
+enum ctm_blocks_attr {
+	CTM_BLOCKS_A_UNSPEC,
+	CTM_BLOCKS_A_PAD,
+	CTM_BLOCKS_A_NODE,
+	CTM_BLOCKS_A_NODE_NAME,
+	CTM_BLOCKS_A_BLOCKS,
+	CTM_BLOCKS_A_BYTES,
+	CTM_BLOCKS_A_USED,
+	CTM_BLOCKS_A_LIMIT,
+	CTM_BLOCKS_A_OWNER_LIMIT,
+	CTM_BLOCKS_A_PINNED,
+	CTM_BLOCKS_A_UNDER,
+	CTM_BLOCKS_A_IN_FLIGHT,
+	CTM_BLOCKS_A_COPIED,
+	CTM_BLOCKS_A_DROPPED,
+	CTM_BLOCKS_A_CORRUPT,
+	CTM_BLOCKS_A_REPAIRED,
+	__CTM_BLOCKS_A_LAST
+};
+#define CTM_BLOCKS_A_MAX	(__CTM_BLOCKS_A_LAST - 1)
 
 enum ctm_event_attr {
 	CTM_EVENT_A_UNSPEC,
