@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * seeds.c - right inputs to begin with: seeds DIR writes DIR/{image,frame,machines,member}/
+ * seeds.c - right inputs to begin with: seeds DIR writes DIR/{image,frame,machines,member,blocks}/
  */
 #include <stdio.h>
 #include "../unit/frames.h"
 #include "../unit/sample.h"
+#include "../../module/core/bwire.h"
 #include "../../module/core/member.h"
 
 static int put(const char *dir, const char *kind, unsigned int nr, const void *bytes, u32 len)
@@ -66,6 +67,42 @@ static u32 member(u8 *bytes)
 	return at;
 }
 
+/* one of each kind, behind the byte that says which, for fuzz/blocks.c */
+static int blocks(const char *dir)
+{
+	static struct { u8 kind, pad[7]; u8 at[4096]; } in;
+	struct ctm_bw_request *r = (void *)in.at;
+	struct ctm_bw_answer *a = (void *)in.at;
+	struct ctm_bw_have *h = (void *)in.at;
+	struct ctm_bw_change *c = (void *)in.at;
+	struct ctm_bw_merge *m = (void *)in.at;
+	u8 *from = in.at - 1;
+	int bad;
+
+	*r = (struct ctm_bw_request){ .op = cpu_to_le16(CTM_BW_PUT), .owners = cpu_to_le16(1),
+				      .len = cpu_to_le32(100), .copies = cpu_to_le32(2) };
+	*(struct ctm_bw_owner *)(r + 1) = (struct ctm_bw_owner){ .kind = cpu_to_le32(CTM_BW_USER) };
+	*from = 0;
+	bad = put(dir, "blocks", 0, from, 1 + sizeof(*r) + sizeof(struct ctm_bw_owner));
+	*a = (struct ctm_bw_answer){ .len = cpu_to_le32(100) };
+	*from = 4;
+	bad |= put(dir, "blocks", 1, from, 1 + sizeof(*a));
+	memset(in.at, 0, sizeof(in.at));
+	h->count = cpu_to_le32(3);
+	*from = 2;
+	bad |= put(dir, "blocks", 2, from, 1 + sizeof(*h) + 3 * sizeof(h->mark[0]));
+	*c = (struct ctm_bw_change){ .op = cpu_to_le16(CTM_BW_PIN), .copies = cpu_to_le16(2),
+				     .count = cpu_to_le32(3) };
+	bad |= put(dir, "blocks", 3, from, 1 + sizeof(*c) + 3 * sizeof(c->name[0]));
+	memset(in.at, 0, sizeof(in.at));
+	m->owners = m->copies = cpu_to_le32(2);
+	m->owner[0].kind = m->owner[1].kind = cpu_to_le32(CTM_BW_USER);
+	bad |= put(dir, "blocks", 4, from, 1 + sizeof(*m) + 2 * sizeof(m->owner[0]));
+	h->count = cpu_to_le32(3);
+	bad |= put(dir, "blocks", 5, from, 1 + sizeof(*h) + 3 * sizeof(__le64));
+	return bad;
+}
+
 int main(int argc, char **argv)
 {
 	static u8 bytes[8 * 1024];
@@ -83,6 +120,7 @@ int main(int argc, char **argv)
 		bad |= put(argv[1], "frame", i, f.bytes, f.len);
 	}
 	bad |= put(argv[1], "member", 0, bytes, member(bytes));
+	bad |= blocks(argv[1]);
 	bad |= put(argv[1], "machines", 0, machines, sizeof(machines));
 	return bad;
 }
