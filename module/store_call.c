@@ -21,7 +21,8 @@
 
 #define PUT_WINDOW	8u
 #define GET_WINDOW	32u
-#define LINKS		(PUT_WINDOW * CTM_PLACE_MAX)
+#define WINDOW_LINKS	(PUT_WINDOW * CTM_PLACE_MAX)	/* nodes that a window may need */
+#define LINKS		(2 * WINDOW_LINKS)
 #define SILENT_WAIT	(40 * HZ)	/* for a silent node to be found dead: see core/member */
 #define SILENT_MS	500u
 #define HOLDERS_MAX	4096u
@@ -94,8 +95,8 @@ static int op_members(struct op *op)
 	return 0;
 }
 
-/* connections with nothing under way are kept for the next call */
-static void op_free(struct op *op)
+/* with nothing under way on any of them, but after a stop */
+static void links_put(struct op *op)
 {
 	unsigned int i;
 
@@ -105,6 +106,12 @@ static void op_free(struct op *op)
 		else
 			ctm_conn_close(op->links[i].c);
 	}
+	op->links_n = 0;
+}
+
+static void op_free(struct op *op)
+{
+	links_put(op);
 	kvfree(op->m);
 	kvfree(op);
 }
@@ -116,7 +123,7 @@ static int note_stop(struct op *op, int err)
 	return err;
 }
 
-/* to @node; one that failed in this call is not tried again, but by link_again() */
+/* to @node; one that failed is not tried again before link_again() */
 static struct link *link_to(struct op *op, u32 node, unsigned int timeout_ms, int *err)
 {
 	struct link *l;
@@ -126,13 +133,9 @@ static struct link *link_to(struct op *op, u32 node, unsigned int timeout_ms, in
 	for (i = 0; i < op->links_n; i++)
 		if (op->links[i].node == node)
 			return op->links[i].c ? &op->links[i] : NULL;
-	if (op->links_n == LINKS) {
-		/* a window never uses so many: this is between two of its blocks, with nothing under way */
-		for (i = 0; i < LINKS; i++)
-			if (op->links[i].c)
-				ctm_conn_keep(op->links[i].c);
-		op->links_n = 0;
-	}
+	/* not within a window, see windows(): one block is asked for, and nothing is under way */
+	if (op->links_n == LINKS)
+		links_put(op);
 	l = &op->links[op->links_n++];
 	l->node = node;
 	l->c = ctm_conn_borrow(node, CTM_CHANNEL_BLOCK, timeout_ms);
@@ -586,17 +589,19 @@ static int get_data(struct ctm_conn *c, struct item *it, const struct ctm_said *
 {
 	struct ctm_span to = room(it, said->len);
 	u8 name[CTM_BLOCK_NAME];
-	int err;
+	int err, lost;
 
 	if (said->len > it->u.len) {
 		it->u.len = said->len;
 		item_fail(it, -EMSGSIZE, ctm_conn_peer(c), NULL);
 		return ctm_span_drain(c, said->len);
 	}
-	err = ctm_span_recv(c, &to, name);
+	err = ctm_span_recv(c, &to, name, &lost);
 	if (err)
 		return err;
-	if (memcmp(name, it->u.name, sizeof(name)))
+	if (lost)
+		item_fail(it, lost, ctm_node_id(), NULL);
+	else if (memcmp(name, it->u.name, sizeof(name)))
 		item_fail(it, -EUCLEAN, ctm_conn_peer(c), NULL);
 	else
 		get_done(it, said->len);
@@ -734,6 +739,8 @@ static int windows(struct op *op, struct ctm_blocks *arg, unsigned int window,
 		err = op_members(op);
 		if (err)
 			return err;
+		if (op->links_n > LINKS - WINDOW_LINKS)
+			links_put(op);
 		atomic_add(op->items_n, &ctm_blocks_moving);
 		fn(op);
 		atomic_sub(op->items_n, &ctm_blocks_moving);

@@ -211,7 +211,7 @@ int ctm_span_send(struct ctm_conn *c, const struct ctm_span *s, u8 *name)
 	return err;
 }
 
-int ctm_span_recv(struct ctm_conn *c, const struct ctm_span *s, u8 name[CTM_BLOCK_NAME])
+int ctm_span_recv(struct ctm_conn *c, const struct ctm_span *s, u8 name[CTM_BLOCK_NAME], int *lost)
 {
 	struct blake2s_ctx hash;
 	struct iov_iter to;
@@ -219,14 +219,17 @@ int ctm_span_recv(struct ctm_conn *c, const struct ctm_span *s, u8 name[CTM_BLOC
 	u32 off;
 	int err = 0;
 
+	*lost = 0;
 	p = kmalloc(sizeof(*p), GFP_KERNEL);
 	if (!p)
 		return -ENOMEM;
 	blake2s_init(&hash, CTM_BLOCK_NAME);
 	for (off = 0; off < s->len; off += p->bytes) {
-		err = piece_get(p, s, off, PIECE, true);
-		if (err)
+		*lost = piece_get(p, s, off, PIECE, true);
+		if (*lost) {
+			err = ctm_span_drain(c, s->len - off);
 			break;
+		}
 		iov_iter_bvec(&to, ITER_DEST, p->bv, p->n, p->bytes);
 		err = ctm_conn_recv_iter(c, &to);
 		if (!err)

@@ -10,9 +10,10 @@
  *   - a copy that does not belong here goes when as many nodes of higher rank as there should be
  *     copies said just now that they hold it, with the same owners.
  *
- * So the copies of highest rank are never dropped, whatever nodes believe of each other and
- * however their rounds overlap: whoever drops one names enough others above itself, and
- * the same holds for each of these.  Nodes that are cut off count as gone, and get nothing; when
+ * So the copies of highest rank are never dropped, however rounds of several nodes overlap:
+ * whoever drops one names enough others above itself, and the same holds for each of
+ * these.  Ranks are the same wherever they are computed, for the members that a node
+ * knows; a node that came back has another one, which shows (same_members()).  Nodes that are cut off count as gone, and get nothing; when
  * they are back, all belong where they did.
  *
  * A round comes a second after a node came or went, a few seconds after one that left
@@ -58,6 +59,7 @@ static struct {
 /** struct round - one look at all blocks */
 struct round {
 	struct ctm_member *m;		/* this node is the first */
+	struct ctm_member *again;	/* room for a second look at them */
 	bool *full;			/* by member: it has no room, says it */
 	unsigned int n;
 	bool unsettled;			/* look again soon */
@@ -212,6 +214,13 @@ static void tell_owners(struct round *r, unsigned int i)
 		}
 }
 
+/* Are the members still those by which ranks were judged?  One that came back has another rank. */
+static bool same_members(struct round *r)
+{
+	return ctm_members(r->again, r->n + 1) == r->n &&
+	       !memcmp(r->again, r->m, r->n * sizeof(*r->m));
+}
+
 static void look(struct round *r, unsigned int i)
 {
 	struct batch *t = r->batch;
@@ -223,7 +232,7 @@ static void look(struct round *r, unsigned int i)
 		return;
 	}
 	tell_owners(r, i);
-	if (!v.mine && v.same == t->tops[i]) {
+	if (!v.mine && v.same == t->tops[i] && same_members(r)) {
 		ctm_block_let_go(b);
 		WRITE_ONCE(keep.dropped, keep.dropped + 1);
 		return;
@@ -364,8 +373,9 @@ static bool make_round(void)
 	r.n = n;
 	INIT_LIST_HEAD(&r.todo);
 	r.full = kvcalloc(n, sizeof(*r.full), GFP_KERNEL);
+	r.again = kvcalloc(n + 1, sizeof(*r.again), GFP_KERNEL);
 	r.batch = kvzalloc(sizeof(*r.batch), GFP_KERNEL);
-	if (r.full && r.batch) {
+	if (r.full && r.again && r.batch) {
 		look_at_all(&r);
 		WRITE_ONCE(keep.under, r.under);
 		do_all(&r);
@@ -373,6 +383,7 @@ static bool make_round(void)
 		r.unsettled = true;
 	}
 	kvfree(r.batch);
+	kvfree(r.again);
 	kvfree(r.full);
 	kvfree(r.m);
 	return r.unsettled;

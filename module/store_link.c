@@ -15,7 +15,7 @@
 
 #define IDLE_MS		120000u		/* longer than the pool of the other end keeps it */
 #define STALL_MS	20000u		/* in the middle of something */
-#define CALL_MS		3000u
+#define CALL_MS		2000u
 
 /* ---- serving streams ---- */
 
@@ -57,15 +57,15 @@ static int fill(struct ctm_conn *c, struct ctm_block_here *b, bool copy, int *st
 	u8 name[CTM_BLOCK_NAME];
 	int err;
 
-	err = ctm_span_recv(c, &b->data, name);
-	if (err) {
+	err = ctm_span_recv(c, &b->data, name, status);
+	if (!err && !*status && memcmp(name, b->name, sizeof(name)))
+		*status = -EBADMSG;
+	/* the kernel's own limits of shared memory */
+	if (*status == -ENOSPC)
+		*status = -ENOMEM;
+	if (err || *status) {
 		ctm_block_put(b);
 		return err;
-	}
-	if (memcmp(name, b->name, sizeof(name))) {
-		ctm_block_put(b);
-		*status = -EBADMSG;
-		return 0;
 	}
 	if (ctm_fault("store", "block") == CTM_FAULT_DROP)
 		ctm_span_spoil(&b->data);
@@ -199,13 +199,13 @@ int ctm_link_answer(struct ctm_conn *c, bool get, struct ctm_said *said)
 static int fetch_data(struct ctm_conn *c, const struct ctm_said *said, struct ctm_block_here *b)
 {
 	u8 name[CTM_BLOCK_NAME];
-	int err;
+	int err, lost;
 
 	if (said->len != b->data.len)
 		return -EPROTO;
-	err = ctm_span_recv(c, &b->data, name);
-	if (err)
-		return err;
+	err = ctm_span_recv(c, &b->data, name, &lost);
+	if (err || lost)
+		return err ?: lost;
 	return memcmp(name, b->name, sizeof(name)) ? -EBADMSG : 0;
 }
 
@@ -232,7 +232,7 @@ struct ctm_block_here *ctm_fetch(u32 node, const u8 *name, u32 len)
 		err = said.err;
 	} else if (!err) {
 		err = fetch_data(c, &said, b);
-		if (!err || err == -EBADMSG)
+		if (!err)
 			ctm_conn_keep(c);
 		else
 			ctm_conn_close(c);
@@ -250,6 +250,7 @@ struct ctm_block_here *ctm_fetch(u32 node, const u8 *name, u32 len)
 int ctm_push(u32 node, struct ctm_block_here *b, struct ctm_short *what)
 {
 	struct ctm_said said = {};
+	u8 name[CTM_BLOCK_NAME];
 	struct ctm_owner *owners;
 	struct ctm_conn *c;
 	unsigned int n;
@@ -277,8 +278,9 @@ int ctm_push(u32 node, struct ctm_block_here *b, struct ctm_short *what)
 	} else {
 		ctm_conn_keep(c);
 		err = said.err;
-		/* what was sent from here was not what it should be */
-		if (err == -EBADMSG)
+		/* what came there was not what it should be: was it here? */
+		if (err == -EBADMSG && !ctm_span_hash(&b->data, name) &&
+		    memcmp(name, b->name, sizeof(name)))
 			ctm_block_is_bad(b);
 	}
 	*what = said.what;

@@ -52,7 +52,8 @@ void ctm_data_free(const struct ctm_span *s);
 int ctm_span_hash(const struct ctm_span *s, u8 name[CTM_BLOCK_NAME]);
 /** ctm_span_send() - @name may be NULL.  What is sent must not change until it was acknowledged: see there */
 int ctm_span_send(struct ctm_conn *c, const struct ctm_span *s, u8 *name);
-int ctm_span_recv(struct ctm_conn *c, const struct ctm_span *s, u8 name[CTM_BLOCK_NAME]);
+/** ctm_span_recv() - @lost: no memory to put it into, so that it was received for nobody.  Return: only the connection's error */
+int ctm_span_recv(struct ctm_conn *c, const struct ctm_span *s, u8 name[CTM_BLOCK_NAME], int *lost);
 int ctm_span_copy(const struct ctm_span *to, const struct ctm_span *from, u8 name[CTM_BLOCK_NAME]);
 /** ctm_span_drain() - receive @len bytes, for nobody */
 int ctm_span_drain(struct ctm_conn *c, u32 len);

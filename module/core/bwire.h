@@ -190,9 +190,9 @@ static inline bool ctm_bw_owner_ok(const struct ctm_bw_owner *o)
 {
 	switch (le32_to_cpu(o->kind)) {
 	case CTM_BW_FAMILY:
-		return o->family;
+		return le64_to_cpu(o->family);
 	case CTM_BW_USER:
-		return !o->family;
+		return !le64_to_cpu(o->family);
 	}
 	return false;
 }
@@ -219,7 +219,8 @@ static inline bool ctm_bw_request_ok(const struct ctm_bw_request *r)
 		       ctm_bw_copies_ok(le32_to_cpu(r->copies)) &&
 		       !(le32_to_cpu(r->flags) & ~CTM_BW_COPY);
 	case CTM_BW_GET:
-		return !owners && !r->len && !r->copies && !r->flags && ctm_bw_by_ok(&r->by);
+		return !owners && r->len == cpu_to_le32(0) && r->copies == cpu_to_le32(0) &&
+		       r->flags == cpu_to_le32(0) && ctm_bw_by_ok(&r->by);
 	}
 	return false;
 }
@@ -229,7 +230,7 @@ static inline bool ctm_bw_answer_ok(const struct ctm_bw_answer *a, bool get)
 {
 	if (le32_to_cpu(a->status) > 4095)
 		return false;
-	if (a->len && (!get || a->status))
+	if (a->len != cpu_to_le32(0) && (!get || a->status != cpu_to_le32(0)))
 		return false;
 	return le32_to_cpu(a->len) <= CTM_BW_LEN_MAX;
 }

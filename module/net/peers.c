@@ -262,6 +262,13 @@ unsigned int ctm_peers(u32 *ids, unsigned int max)
 	return n;
 }
 
+static void member_put(struct ctm_member *m, u32 id, u64 boot)
+{
+	memset(m, 0, sizeof(*m));	/* two looks may be compared by memcmp() */
+	m->id = id;
+	m->boot = boot;
+}
+
 unsigned int ctm_members(struct ctm_member *out, unsigned int max)
 {
 	unsigned long flags;
@@ -269,11 +276,11 @@ unsigned int ctm_members(struct ctm_member *out, unsigned int max)
 	struct peer *p;
 
 	if (max)
-		out[n++] = (struct ctm_member){ .id = ctm_node_id(), .boot = ctm_node_boot() };
+		member_put(&out[n++], ctm_node_id(), ctm_node_boot());
 	spin_lock_irqsave(&table.lock, flags);
 	list_for_each_entry(p, &table.all, all)
 		if (n < max && present(p))
-			out[n++] = (struct ctm_member){ .id = p->id, .boot = p->boot };
+			member_put(&out[n++], p->id, p->boot);
 	spin_unlock_irqrestore(&table.lock, flags);
 	return n;
 }
