@@ -211,23 +211,23 @@ test_blocks_crash() {
 
 # A module that is told to spoils a copy: nobody gets it, and it is replaced.
 test_blocks_corrupt() {
-	local n from=
+	local n i names=()
 
-	random_file n1 block 100000 || return
-	for n in n2 n3; do on "$n" sh -c 'echo "store block=drop" >/sys/module/continuum/parameters/fault'; done
-	# enough blocks for both of them to get one
-	for n in 1 2 3 4 5 6 7 8; do
-		random_file n1 "block$n" 30000 && as n1 "$ctl" put "/tmp/block$n" >/dev/null || return
+	on n2 sh -c 'echo "store block=drop" >/sys/module/continuum/parameters/fault' || return
+	# enough blocks for it to get one
+	for i in 1 2 3 4 5; do
+		random_file n1 "block$i" 30000 && as n1 "$ctl" put "$FILE" >/dev/null || return
+		names+=("$NAME")
 	done
-	# whoever asks gets what was put
-	for n in n1 n2 n3; do
-		for i in 1 2 3 4 5 6 7 8; do
-			same "$n" "$(as n1 "$ctl" put "/tmp/block$i")" "/tmp/block$i" || return
-		done
+	# whoever asks gets what was put, n2 itself first of all
+	for n in n2 n1 n3; do
+		for i in 1 2 3 4 5; do same "$n" "${names[i - 1]}" "/tmp/block$i" || return; done
 	done
-	[ "$(all_blocks corrupt)" = 2 ] || { ctl n1 blocks; echo "two were spoilt"; return 1; }
-	becomes 20 2 all_blocks repaired && becomes 20 16 all_blocks blocks || return
+	[ "$(blocks_of n2 corrupt) $(all_blocks corrupt)" = "1 1" ] || { ctl n1 blocks; echo "one was spoilt"; return 1; }
+	becomes 20 1 blocks_of n2 repaired && becomes 5 10 all_blocks blocks || return
 	on n2 dmesg | grep "continuum: block .* does not match its name" || return
+	for i in 1 2 3 4 5; do same n2 "${names[i - 1]}" "/tmp/block$i" || return; done
+	[ "$(all_blocks corrupt)" = 1 ] || { ctl n1 blocks; echo "it was not mended"; return 1; }
 	drop_everything
 	none_left
 }
