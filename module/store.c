@@ -393,7 +393,8 @@ static int index_add(struct ctm_block_here *b)
 		return err == -EEXIST ? err : -ENOMEM;
 	kref_get(&b->ref);
 	b->indexed = true;
-	blocks_n++;
+	if (!blocks_n++)
+		ctm_keep_wake();
 	bytes_n += b->data.len;
 	count_pinned(b, true);
 	return 0;

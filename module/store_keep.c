@@ -32,6 +32,7 @@
 #include "net/peers.h"
 #include "process.h"
 #include "store_priv.h"
+#include "trace.h"
 
 #define LOOK		(2 * HZ)	/* families, and whether a round is due */
 #define LOOK_EMPTY	(30 * HZ)
@@ -233,6 +234,7 @@ static void look(struct round *r, unsigned int i)
 	}
 	tell_owners(r, i);
 	if (!v.mine && v.same == t->tops[i] && same_members(r)) {
+		trace_block(b->name, CTM_BLOCK_LET_GO, b->data.len, ctm_node_id(), 0);
 		ctm_block_let_go(b);
 		WRITE_ONCE(keep.dropped, keep.dropped + 1);
 		return;
@@ -481,11 +483,13 @@ static int keeper_thread(void *arg)
 	unsigned long due = jiffies + ROUND_IDLE, again = ROUND_AGAIN;
 
 	while (!kthread_should_stop()) {
-		long until = ctm_index_empty() ? LOOK_EMPTY : LOOK;
+		bool empty = ctm_index_empty();
+		long until = empty ? LOOK_EMPTY : LOOK;
 
 		if (time_before(due, jiffies + until))
 			until = max_t(long, due - jiffies, 1);
-		wait_event_interruptible_timeout(keep.wait, disturbed(), until);
+		wait_event_interruptible_timeout(keep.wait, disturbed() || (empty && !ctm_index_empty()),
+						 until);
 		if (atomic_xchg(&keep.kicked, 0)) {
 			due = jiffies + ROUND_SOON;
 			again = ROUND_AGAIN;
@@ -512,6 +516,11 @@ static int keeper_thread(void *arg)
 void ctm_keep_kick(void)
 {
 	atomic_set(&keep.kicked, 1);
+	wake_up(&keep.wait);
+}
+
+void ctm_keep_wake(void)
+{
 	wake_up(&keep.wait);
 }
 

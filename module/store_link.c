@@ -12,6 +12,7 @@
 #include "fault.h"
 #include "process.h"
 #include "store_priv.h"
+#include "trace.h"
 
 #define IDLE_MS		120000u		/* longer than the pool of the other end keeps it */
 #define STALL_MS	20000u		/* in the middle of something */
@@ -95,6 +96,7 @@ static int serve_put(struct ctm_conn *c, const struct ctm_bw_request *r, struct 
 	} else {
 		err = fill(c, b, copy, &status);
 	}
+	trace_block(r->name, CTM_BLOCK_STORED, len, ctm_conn_peer(c), err ?: status);
 	return err ?: send_answer(c, status, 0, new, &what);
 }
 
@@ -113,6 +115,7 @@ static int serve_get(struct ctm_conn *c, const struct ctm_bw_request *r)
 		if (!err && memcmp(name, b->name, sizeof(name)))
 			ctm_block_is_bad(b);
 	}
+	trace_block(r->name, CTM_BLOCK_GIVEN, b ? b->data.len : 0, ctm_conn_peer(c), err ?: status);
 	ctm_block_put(b);
 	return err;
 }
@@ -284,6 +287,7 @@ int ctm_push(u32 node, struct ctm_block_here *b, struct ctm_short *what)
 			ctm_block_is_bad(b);
 	}
 	*what = said.what;
+	trace_block(b->name, CTM_BLOCK_COPIED, b->data.len, node, err);
 out:
 	kfree(owners);
 	return err;

@@ -205,6 +205,8 @@ void ctm_link_exit(void);
 
 int ctm_keep_init(void);
 void ctm_keep_exit(void);
+/** ctm_keep_wake() - the first block came: what was asleep has something to look at */
+void ctm_keep_wake(void);
 /** ctm_keep_kick() - there is something to mend: soon */
 void ctm_keep_kick(void);
 void ctm_keep_status(struct ctm_bw_status *s);

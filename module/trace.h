@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * trace.h - what a move is doing, for who wants to see where its time goes
+ * trace.h - what a move is doing, for who wants to see where its time goes, and what
+ * becomes of blocks
  *
  * An interface (docs/performance.md): events keep their names and fields; new
  * fields come at the end, new phases get new numbers.
@@ -11,6 +12,9 @@
  *       once for each record of the image: written by the source, or handed to
  *       the restorer, which asks for more when it has done what all that it
  *       was given say; it is given what has come, but nothing behind PAGES
+ *   /sys/kernel/tracing/events/continuum/block
+ *       once for each block that a node stores for another, hands out to another,
+ *       copies, or lets go; `name` is how its name begins
  *
  * `ns` is CLOCK_MONOTONIC of the node, whatever clock the trace itself has.
  */
@@ -22,6 +26,8 @@
 
 #include <linux/ktime.h>
 #include <linux/tracepoint.h>
+
+#include "compat/compat.h"
 
 #include "core/handoff.h"
 
@@ -59,6 +65,16 @@
 #define CTM_PHASE_SYMBOL(name, nr, text)	{ nr, text },
 
 enum ctm_phase { CTM_PHASES(CTM_PHASE_ENUM) };
+
+/*
+ * stored: for node, or refused; given: to node; copied: to node, by repair or
+ * rebalancing; let go: for others have it
+ */
+#define CTM_BLOCK_DEEDS(P)						\
+	P(STORED, 0, "stored") P(GIVEN, 1, "given") P(COPIED, 2, "copied") P(LET_GO, 3, "let go")
+
+#define CTM_BLOCK_ENUM(name, nr, text)		CTM_BLOCK_##name = nr,
+enum ctm_block_deed { CTM_BLOCK_DEEDS(CTM_BLOCK_ENUM) };
 #endif
 
 TRACE_EVENT(handoff_phase,
@@ -108,6 +124,30 @@ TRACE_EVENT(handoff_record,
 	TP_printk("gpid=%llx epoch=%u attempt=%u %s type=%u len=%u ns=%llu",
 		  __entry->gpid, __entry->epoch, __entry->attempt,
 		  __entry->source ? "written" : "given", __entry->type, __entry->len, __entry->ns)
+);
+
+TRACE_EVENT(block,
+	TP_PROTO(const u8 *name, enum ctm_block_deed deed, u32 len, u32 node, int error),
+	TP_ARGS(name, deed, len, node, error),
+	TP_STRUCT__entry(
+		__field(u64, name)
+		__field(u64, ns)
+		__field(u32, deed)
+		__field(u32, len)
+		__field(u32, node)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->name = get_unaligned_be64(name);
+		__entry->ns = ktime_get_ns();
+		__entry->deed = deed;
+		__entry->len = len;
+		__entry->node = node;
+		__entry->error = error;
+	),
+	TP_printk("name=%016llx %s len=%u node=%x error=%d ns=%llu", __entry->name,
+		  __print_symbolic(__entry->deed, CTM_BLOCK_DEEDS(CTM_PHASE_SYMBOL) { -1, NULL }),
+		  __entry->len, __entry->node, __entry->error, __entry->ns)
 );
 
 #endif /* CTM_TRACE_H */

@@ -387,6 +387,16 @@ static inline int ctm_regset_get(struct task_struct *t, const struct user_regset
 }
 
 /*
+ * ---- store*.c, trace.h -------------------------------------------------------
+ */
+/* 5f60d5f6bbc1 "move asm/unaligned.h to linux/unaligned.h" (6.12) */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
+
+/*
  * ---- store_data.c ------------------------------------------------------------
  */
 /* "mm: update shmem_[kernel]_file_*() functions to use vma_flags_t" (7.0) */

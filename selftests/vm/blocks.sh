@@ -172,8 +172,9 @@ test_blocks_family() {
 # A node loses its power while blocks are written and read on the others: whatever was
 # acknowledged is there, twice again soon, and a third of it where the node comes back.
 test_blocks_crash() {
-	local seed=$1 last=${NODES[-1]} n pids="" status=0 total
+	local seed=$1 last=${NODES[-1]} n pids="" status=0 total before
 
+	before=$(all_blocks blocks)	# what another test left
 	for n in n1 n2; do
 		as "$n" sh -c '"$0" write "$1.$4" "$1.stop" $2 $3 >"$1.$4.out" 2>&1' "$bin/blocks" \
 			"$SHARED/blocks.$count" "$seed" 40000 "$n" &
@@ -196,11 +197,11 @@ test_blocks_crash() {
 		seed=$((seed + 1000))
 	done
 	total=$(on n1 sh -c 'cat "$0".n1 "$0".n2 | cut -d" " -f1 | sort -u | wc -l' "$SHARED/blocks.$count")
-	[ $status = 1 ] || becomes 60 $((2 * total)) all_blocks blocks || status=1
+	[ $status = 1 ] || becomes 60 $((before + 2 * total)) all_blocks blocks || status=1
 	lab boot "$last" && alive_again "$last" || return
 	[ $status = 0 ] || return 1
 	# it takes its share: two thirds of all, more or less
-	becomes 90 $((2 * total)) all_blocks blocks && becomes 5 0 all_blocks under || return
+	becomes 90 $((before + 2 * total)) all_blocks blocks && becomes 5 0 all_blocks under || return
 	n=$(blocks_of "$last" blocks)
 	((n > total / 3 && n < total)) || { echo "$last has $n of $total"; ctl n1 blocks; return 1; }
 	as "$last" "$bin/blocks" verify "$SHARED/blocks.$count.n1" "$1" || return
