@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ctl.h"
+#include "nearest.h"
 
 #define SELECTION_HELP \
 	"  -u, --user USER  all processes of a user\n" \
@@ -187,15 +188,42 @@ int fail(int error, const char *format, ...)
 	return exit_status_of(error);
 }
 
+/* @word as it was written: "--nonsense=1"; or "-xyz", of which getopt does not know optopt */
+static void unknown_option(const char *word, const struct option *longs)
+{
+	char name[64];
+	struct nearest nearest = { .word = name };
+
+	if (strncmp(word, "--", 2)) {
+		usage_error("unknown option \"-%c\"", optopt);
+		return;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
+	for (; longs->name; longs++) {
+		if (!strcmp(name, longs->name)) {
+			usage_error("\"--%s\" takes no value", name);
+			return;
+		}
+		nearest_try(&nearest, longs->name);
+	}
+	if (nearest.best)
+		usage_error("unknown option \"--%s\"; did you mean \"--%s\"?", name, nearest.best);
+	else
+		usage_error("unknown option \"--%s\"", name);
+}
+
 int next_option(int argc, char **argv, const char *options, const struct option *longs)
 {
 	static const struct option none[] = { { 0 } };
 	static const struct option json[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+	const char *word = optind < argc ? argv[optind] : "";
 	char text[32];
 	int option;
 
+	if (!longs)
+		longs = strchr(options, 'j') ? json : none;
 	snprintf(text, sizeof(text), "+:%s", options);
-	option = getopt_long(argc, argv, text, longs ? longs : strchr(options, 'j') ? json : none, NULL);
+	option = getopt_long(argc, argv, text, longs, NULL);
 	if (option < 0)
 		return 0;
 	if (option == ':') {
@@ -203,7 +231,7 @@ int next_option(int argc, char **argv, const char *options, const struct option 
 		return -1;
 	}
 	if (option == '?') {
-		usage_error("unknown option \"%s\"", argv[optind - 1]);
+		unknown_option(word, longs);
 		return -1;
 	}
 	return option;
@@ -270,34 +298,6 @@ int parse_gpid(const char *text, uint64_t *gpid)
 	}
 }
 
-/* Edits (insert, drop, change) from one word to the other. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[32];
-	size_t length = strlen(b);
-
-	if (length >= sizeof(row) / sizeof(row[0]))
-		return length;
-	for (size_t j = 0; j <= length; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < length; j++) {
-			size_t best = diagonal + (a[i] != b[j]);
-
-			diagonal = row[j + 1];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (diagonal + 1 < best)
-				best = diagonal + 1;
-			row[j + 1] = best;
-		}
-	}
-	return row[length];
-}
-
 static const struct command *find_command(const char *name)
 {
 	for (size_t i = 0; i < COMMANDS; i++)
@@ -308,20 +308,13 @@ static const struct command *find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-	const struct command *nearest = NULL;
-	size_t least = 3;	/* farther is no help */
+	struct nearest nearest = { .word = name };
 
-	for (size_t i = 0; i < COMMANDS; i++) {
-		size_t d = distance(name, commands[i].name);
-
-		if (d < least) {
-			least = d;
-			nearest = &commands[i];
-		}
-	}
+	for (size_t i = 0; i < COMMANDS; i++)
+		nearest_try(&nearest, commands[i].name);
 	fprintf(stderr, "continuumctl: no command \"%s\"", name);
-	if (nearest)
-		fprintf(stderr, "; did you mean \"%s\"?", nearest->name);
+	if (nearest.best)
+		fprintf(stderr, "; did you mean \"%s\"?", nearest.best);
 	fputs("\n\"continuumctl --help\" lists them.\n", stderr);
 	return USAGE;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../continuumctl/nearest.h"
 #include "../continuumctl/signals.h"
 #include "../continuumctl/tty.h"
 #include "../continuumd/config.h"
@@ -285,6 +286,29 @@ static void test_announcement(void)
 	expect(!announcement_check(&a, sizeof(a), &config, key, &got));
 }
 
+static const char *meant(const char *word)
+{
+	static const char *const words[] = { "up", "down", "ps", "peers", "status", "top", "migrate", "set" };
+	struct nearest nearest = { .word = word };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		nearest_try(&nearest, words[i]);
+	return nearest.best ? nearest.best : "";
+}
+
+static void test_nearest(void)
+{
+	expect(words_apart("", "") == 0 && words_apart("", "abc") == 3 && words_apart("abc", "") == 3);
+	expect(words_apart("kitten", "sitting") == 3 && words_apart("sitting", "kitten") == 3);
+	expect(words_apart("status", "stauts") == 1 && words_apart("ab", "ba") == 1);
+	expect(words_apart("ca", "abc") == 3);		/* no letter is edited twice */
+	expect(words_apart("a word that is much longer than all of the table", "ps") == 48);
+	expect(!strcmp(meant("stauts"), "status") && !strcmp(meant("migrat"), "migrate"));
+	expect(!strcmp(meant("mig"), "migrate") && !strcmp(meant("tpo"), "top"));
+	expect(!strcmp(meant("pers"), "peers") && !strcmp(meant("Ps"), "ps"));
+	expect(!*meant("xy") && !*meant("frobnicate") && !*meant("") && !*meant("m"));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -299,6 +323,7 @@ static const struct {
 	{ "address", test_address },
 	{ "blake2s", test_blake2s },
 	{ "announcement", test_announcement },
+	{ "nearest", test_nearest },
 };
 
 int main(void)
