@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ctl.h"
+#include "module.h"
 #include "nearest.h"
 
 #define SELECTION_HELP \
@@ -55,6 +56,11 @@ static const struct command commands[] = {
 	{ "peers", "[-j]", "the other nodes of the cluster", NULL, command_peers },
 	{ "ps", "[-a] [-j] [GPID...]", "the processes of the cluster",
 	  "  -a    with those that have ended\n", command_ps },
+	{ "events", "[-j]", "what happens, as it happens",
+	  "A line an event, until Ctrl-C: moves that begin here, ends of processes that are\n"
+	  "at home here, changes of peers, as this node learns of them.  -j: a JSON object a\n"
+	  "line.  \"missed\" says that some were lost, for they came faster than they were read.\n",
+	  command_events },
 	{ "run", "[--to NODE] [--pin] [--ttl N] [--lease T] [--linger] [-d] [--] COMMAND...",
 	  "start a process",
 	  "  --to NODE     move it there at once (a node, any)\n"
@@ -256,7 +262,9 @@ struct netlink *open_netlink(int *status)
 	if (!error)
 		return nl;
 	free(nl);
-	if (error == -ENOENT)
+	if (error == -ENOENT && module_is_loaded())
+		fail(error, "the module answers only in the machine's own network namespace");
+	else if (error == -ENOENT)
 		fail(error, "the module is not loaded on this machine (continuumctl up)");
 	else
 		fail(error, "netlink: %s", strerror(-error));

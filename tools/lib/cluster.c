@@ -214,3 +214,16 @@ int cluster_stores(struct netlink *nl, struct list *stores)
 {
 	return fetch(nl, netlink_begin(nl, CTM_CMD_BLOCKS_GET, true), take_store, stores);
 }
+
+void cluster_event(const struct nlmsghdr *message, struct event *event)
+{
+	const struct nlattr *a[CTM_EVENT_A_MAX + 1];
+
+	netlink_parse(message, a, CTM_EVENT_A_MAX);
+	event->type = netlink_u32(a[CTM_EVENT_A_TYPE]);
+	event->time_ns = netlink_u64(a[CTM_EVENT_A_TIME_NS]);
+	event->gpid = netlink_u64(a[CTM_EVENT_A_GPID]);
+	event->node = netlink_u32(a[CTM_EVENT_A_NODE]);
+	netlink_text(a[CTM_EVENT_A_NODE_NAME], event->node_name, sizeof(event->node_name));
+	netlink_text(a[CTM_EVENT_A_TEXT], event->text, sizeof(event->text));
+}

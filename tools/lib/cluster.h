@@ -73,6 +73,16 @@ struct store {
 		 corrupt, repaired;
 };
 
+/** struct event - see CTM_CMD_EVENT; what an event does not have is 0 or "" */
+struct event {
+	uint32_t type;			/* enum ctm_nl_event */
+	uint64_t time_ns;
+	uint64_t gpid;
+	uint32_t node;
+	char node_name[CTM_NAME_MAX];
+	char text[CTM_REASON_MAX];
+};
+
 /** struct list - @count elements of the called function's kind; free(list->items) */
 struct list {
 	void *items;
@@ -86,6 +96,9 @@ int cluster_peers(struct netlink *nl, struct list *peers);
 int cluster_processes(struct netlink *nl, bool ended, struct list *processes);
 /** cluster_stores() - struct store, this node's, too */
 int cluster_stores(struct netlink *nl, struct list *stores);
+
+/** cluster_event() - from a message that netlink_events() hands over */
+void cluster_event(const struct nlmsghdr *message, struct event *event);
 
 /** names_find_id() - of this node or a peer.  Return: 0, -ESRCH, or -errno */
 int names_find_id(const char *name, uint32_t *id);

@@ -6,6 +6,7 @@
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "netlink.h"
@@ -198,13 +199,29 @@ int netlink_send(struct netlink *nl, struct nlmsghdr *request,
 	return x.result;
 }
 
+static void take_groups(const struct nlattr *groups, struct netlink *nl)
+{
+	const struct nlattr *table[CTRL_ATTR_MCAST_GRP_ID + 1];
+	const struct nlattr *group;
+	char name[16];
+
+	mnl_attr_for_each_nested(group, groups) {
+		netlink_parse_nested(group, table, CTRL_ATTR_MCAST_GRP_ID);
+		netlink_text(table[CTRL_ATTR_MCAST_GRP_NAME], name, sizeof(name));
+		if (!strcmp(name, CTM_GENL_EVENTS))
+			nl->events = netlink_u32(table[CTRL_ATTR_MCAST_GRP_ID]);
+	}
+}
+
 static int take_family(const struct nlmsghdr *message, void *data)
 {
-	const struct nlattr *table[CTRL_ATTR_FAMILY_ID + 1];
+	const struct nlattr *table[CTRL_ATTR_MCAST_GROUPS + 1];
 	struct netlink *nl = data;
 
-	netlink_parse(message, table, CTRL_ATTR_FAMILY_ID);
+	netlink_parse(message, table, CTRL_ATTR_MCAST_GROUPS);
 	nl->family = netlink_u16(table[CTRL_ATTR_FAMILY_ID]);
+	if (table[CTRL_ATTR_MCAST_GROUPS])
+		take_groups(table[CTRL_ATTR_MCAST_GROUPS], nl);
 	return 0;
 }
 
@@ -249,4 +266,56 @@ void netlink_close(struct netlink *nl)
 {
 	mnl_socket_close(nl->socket);
 	nl->socket = NULL;
+}
+
+/* ---- events ---- */
+
+/* The controller's own group has its family's number: it tells of families that go. */
+int netlink_listen(struct netlink *nl)
+{
+	unsigned int groups[] = { nl->events, GENL_ID_CTRL };
+
+	if (!nl->events)
+		return -ENOENT;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (mnl_socket_setsockopt(nl->socket, NETLINK_ADD_MEMBERSHIP, &groups[i],
+					  sizeof(groups[i])) < 0)
+			return -errno;
+	return 0;
+}
+
+static bool is_our_end(const struct nlmsghdr *message, const struct netlink *nl)
+{
+	const struct genlmsghdr *generic = mnl_nlmsg_get_payload(message);
+	const struct nlattr *table[CTRL_ATTR_FAMILY_ID + 1];
+
+	if (message->nlmsg_type != GENL_ID_CTRL || generic->cmd != CTRL_CMD_DELFAMILY)
+		return false;
+	netlink_parse(message, table, CTRL_ATTR_FAMILY_ID);
+	return netlink_u16(table[CTRL_ATTR_FAMILY_ID]) == nl->family;
+}
+
+int netlink_events(struct netlink *nl, void (*handle)(const struct nlmsghdr *message, void *data),
+		   void *data)
+{
+	struct sockaddr_nl from = { 0 };
+	socklen_t length = sizeof(from);
+	ssize_t got = recvfrom(mnl_socket_get_fd(nl->socket), nl->buffer, sizeof(nl->buffer),
+			       MSG_DONTWAIT, (struct sockaddr *)&from, &length);
+	const struct nlmsghdr *message = (const void *)nl->buffer;
+	int left = (int)got;
+
+	if (got < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (from.nl_pid)
+		return 0;		/* not from the kernel */
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+		if (mnl_nlmsg_get_payload_len(message) < sizeof(struct genlmsghdr))
+			continue;
+		if (is_our_end(message, nl))
+			return -ENODEV;
+		if (message->nlmsg_type == nl->family)
+			handle(message, data);
+	}
+	return 0;
 }

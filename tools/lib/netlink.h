@@ -21,6 +21,7 @@
 struct netlink {
 	struct mnl_socket *socket;
 	uint16_t family;
+	uint32_t events;	/* the multicast group, or 0 */
 	uint32_t sequence;
 	char error[256];
 	char buffer[NETLINK_BUFFER];
@@ -41,6 +42,22 @@ struct nlmsghdr *netlink_begin(struct netlink *nl, uint8_t command, bool dump);
  */
 int netlink_send(struct netlink *nl, struct nlmsghdr *request,
 		 int (*answer)(const struct nlmsghdr *message, void *data), void *data);
+
+/**
+ * netlink_listen() - events come to this socket from now on, which is then for nothing else
+ * Return: 0 or -errno
+ */
+int netlink_listen(struct netlink *nl);
+
+/**
+ * netlink_events() - hand over what has come, without waiting
+ * @handle: gets each event, and @data
+ *
+ * Return: 0; -EAGAIN when there is nothing more; -ENOBUFS when events were lost since
+ * the last call (the next goes on); -ENODEV when the module was unloaded; or -errno.
+ */
+int netlink_events(struct netlink *nl, void (*handle)(const struct nlmsghdr *message, void *data),
+		   void *data);
 
 /** netlink_parse() - attributes of @message by type, those above @max left out; @table has @max + 1 places */
 void netlink_parse(const struct nlmsghdr *message, const struct nlattr **table, unsigned int max);

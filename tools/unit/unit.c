@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../continuumctl/event.h"
 #include "../continuumctl/nearest.h"
 #include "../continuumctl/signals.h"
 #include "../continuumctl/tty.h"
@@ -309,6 +310,32 @@ static void test_nearest(void)
 	expect(!*meant("xy") && !*meant("frobnicate") && !*meant("") && !*meant("m"));
 }
 
+static bool details(uint32_t type, uint32_t node, const char *name, const char *text, const char *wanted)
+{
+	struct event event = { .type = type, .node = node };
+	char detail[EVENT_DETAIL_MAX];
+
+	strcpy(event.node_name, name);
+	strcpy(event.text, text);
+	return !strcmp(event_detail(&event, detail), wanted);
+}
+
+static void test_event(void)
+{
+	char text[16];
+
+	expect(!strcmp(event_kind(CTM_NL_EV_PROCESS_MOVED, text), "moved"));
+	expect(!strcmp(event_kind(CTM_NL_EV_PEER_DEAD, text), "dead"));
+	expect(!strcmp(event_kind(4000000000, text), "type 4000000000"));
+	expect(details(CTM_NL_EV_PROCESS_MOVED, 7, "beta", "moved", "to beta"));
+	expect(details(CTM_NL_EV_PROCESS_FAILED, 7, "beta", "no room", "to beta: no room"));
+	expect(details(CTM_NL_EV_PROCESS_FAILED, 0, "", "no such node", "no such node"));
+	expect(details(CTM_NL_EV_PROCESS_ENDED, 0x1a2b, "", "ended", "on #00001a2b"));
+	expect(details(CTM_NL_EV_PEER_DEAD, 7, "beta", "", ""));
+	expect(details(EVENT_MISSED, 0, "", "lost", "lost"));
+	expect(details(99, 7, "beta", "news", "news"));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -324,6 +351,7 @@ static const struct {
 	{ "blake2s", test_blake2s },
 	{ "announcement", test_announcement },
 	{ "nearest", test_nearest },
+	{ "event", test_event },
 };
 
 int main(void)
