@@ -112,6 +112,7 @@ struct ctm_keeper *ctm_adopt(struct ctm_adopt *arg)
 	ctm_process_host(p, leader, &capsule, k);
 	ctm_reaper_adopted(p, arg->ttl, arg->lease_ms);
 	arg->gpid = p->gpid;
+	ctm_event_process(CTM_NL_EV_PROCESS_STARTED, p->gpid, ctm_node_id(), NULL);
 	ctm_process_put(p);
 	put_pid(leader);
 	return k;
