@@ -61,6 +61,12 @@ static const struct command commands[] = {
 	  "at home here, changes of peers, as this node learns of them.  -j: a JSON object a\n"
 	  "line.  \"missed\" says that some were lost, for they came faster than they were read.\n",
 	  command_events },
+	{ "metrics", "[-p] [-o FILE]", "this node and its peers, for Prometheus",
+	  "  -p, --processes    a line, too, for each process that is here\n"
+	  "  -o, --output FILE  into this file, which is replaced as a whole\n"
+	  "\n"
+	  "The text exposition format.  A node that is down is continuum_up 0, no failure.\n",
+	  command_metrics },
 	{ "run", "[--to NODE] [--pin] [--ttl N] [--lease T] [--linger] [-d] [--] COMMAND...",
 	  "start a process",
 	  "  --to NODE     move it there at once (a node, any)\n"

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../continuumctl/event.h"
+#include "../continuumctl/metrics.h"
 #include "../continuumctl/nearest.h"
 #include "../continuumctl/signals.h"
 #include "../continuumctl/tty.h"
@@ -336,6 +337,150 @@ static void test_event(void)
 	expect(details(99, 7, "beta", "news", "news"));
 }
 
+/* As text; to be freed. */
+static char *metrics_text(const struct metrics *metrics)
+{
+	size_t length;
+	char *text = NULL;
+	FILE *to = open_memstream(&text, &length);
+
+	metrics_print(to, metrics);
+	fclose(to);
+	return text;
+}
+
+/* The name of a sample, up to its labels or its value. */
+static size_t sample_name(const char *line)
+{
+	return strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789_");
+}
+
+/* Labels, if there are any, then a space and a number that ends the line. */
+static bool sample_rest(const char *rest)
+{
+	char *end;
+
+	if (*rest == '{') {
+		do {
+			rest++;
+			rest += sample_name(rest);
+			if (strncmp(rest, "=\"", 2))
+				return false;
+			for (rest += 2; *rest && *rest != '"' && *rest != '\n'; rest++)
+				if (*rest == '\\' && !strchr("\\\"n", *++rest))
+					return false;
+			if (*rest++ != '"')
+				return false;
+		} while (*rest == ',');
+		if (*rest++ != '}')
+			return false;
+	}
+	if (*rest++ != ' ' || *rest < '0' || *rest > '9')
+		return false;
+	strtod(rest, &end);
+	return *end == '\n';
+}
+
+/* Every family once, with its help and type before its samples, which stand together. */
+static bool is_exposition(const char *text)
+{
+	char seen[16384] = "\n", name[128] = "", key[140];
+
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
+		if (!strncmp(line, "# HELP ", 7)) {
+			size_t length = sample_name(line + 7);
+
+			snprintf(name, sizeof(name), "%.*s", (int)length, line + 7);
+			snprintf(key, sizeof(key), "\n%s\n", name);
+			if (line[7 + length] != ' ' || strstr(seen, key))
+				return false;
+			strcat(seen, key + 1);
+			line = strchr(line, '\n') + 1;
+			snprintf(key, sizeof(key), "# TYPE %s ", name);
+			if (strncmp(line, key, strlen(key)))
+				return false;
+			line += strlen(key);
+			if (strncmp(line, "gauge\n", 6) && strncmp(line, "counter\n", 8))
+				return false;
+			if ((*line == 'c') != (strlen(name) > 6 && !strcmp(name + strlen(name) - 6, "_total")))
+				return false;
+			continue;
+		}
+		if (strncmp(line, name, strlen(name)) || sample_name(line) != strlen(name) ||
+		    !sample_rest(line + strlen(name))) {
+			printf("# no sample of %s: %.60s\n", name, line);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	char whole[256];
+
+	snprintf(whole, sizeof(whole), "\n%s\n", line);
+	return strstr(text, whole);
+}
+
+static void test_metrics(void)
+{
+	struct node node = {
+		.up = true, .name = "alpha", .id = 1, .mode = "normal", .peers = 2, .tick = "ftrace",
+		.load = { 40500, 81000, 70250, 5375, 1500, 512, 3 }, .ticks = 1ull << 40,
+		.counters = { { "handoff_out", 7 }, { "of tomorrow", 1 }, { "tomorrow", 2 } },
+		.counter_count = 3,
+	};
+	struct peer peers[] = {
+		{ .name = "beta", .id = 2, .state = CTM_NL_PEER_ALIVE, .age_ms = 1234, .accepting = true },
+		{ .id = 0xabcdef01, .state = CTM_NL_PEER_DEAD },
+	};
+	struct ctm_info processes[] = {
+		{ .gpid = CTM_GPID(1, 17), .home = 1, .host = 1, .state = CTM_STATE_RUNNING, .uid = 1000,
+		  .home_name = "alpha", .comm = "a\"b\\c\nd\x1b", .cpu_ns = 1500000000, .rss = 4096 },
+		{ .gpid = CTM_GPID(1, 18), .home = 1, .host = 2, .state = CTM_STATE_RUNNING },
+	};
+	struct metrics metrics = {
+		.node = &node, .peers = peers, .peer_count = 2, .processes = processes, .process_count = 2,
+	};
+	char *text = metrics_text(&metrics);
+
+	expect(is_exposition(text));
+	expect(has_line(text, "continuum_up 1"));
+	expect(has_line(text, "continuum_handoff_out_total 7") && has_line(text, "continuum_tomorrow_total 2"));
+	expect(!strstr(text, "of tomorrow"));
+	expect(has_line(text, "continuum_ticks_total 1099511627776"));
+	expect(has_line(text, "continuum_cpu_busy_ratio 0.70250"));
+	expect(has_line(text, "continuum_memory_used_ratio 0.05375"));
+	expect(has_line(text, "continuum_memory_available_bytes 536870912"));
+	expect(has_line(text, "continuum_mode{mode=\"normal\"} 1") &&
+	       has_line(text, "continuum_mode{mode=\"draining\"} 0"));
+	expect(has_line(text, "continuum_peers{state=\"dead\"} 1") &&
+	       has_line(text, "continuum_peer_up{peer=\"beta\"} 1") &&
+	       has_line(text, "continuum_peer_up{peer=\"#abcdef01\"} 0"));
+	expect(has_line(text, "continuum_peer_last_heard_seconds{peer=\"beta\"} 1.234"));
+	expect(has_line(text, "continuum_processes{state=\"running\"} 1"));
+	expect(!strstr(text, "gpid="));
+	free(text);
+
+	metrics.each_process = true;
+	text = metrics_text(&metrics);
+	expect(is_exposition(text));
+	expect(has_line(text, "continuum_process_cpu_seconds_total{gpid=\"alpha.17\",uid=\"1000\","
+			"comm=\"a\\\"b\\\\c\\nd?\"} 1.500000000"));
+	expect(!strstr(text, "alpha.18") && !strstr(text, "#00000001.18"));
+	free(text);
+
+	node.up = false;
+	text = metrics_text(&metrics);
+	expect(is_exposition(text) && has_line(text, "continuum_up 0") && !strstr(text, "peer"));
+	free(text);
+	metrics.node = NULL;
+	text = metrics_text(&metrics);
+	expect(is_exposition(text) && has_line(text, "continuum_up 0") && !strstr(text, "_total"));
+	free(text);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -352,6 +497,7 @@ static const struct {
 	{ "announcement", test_announcement },
 	{ "nearest", test_nearest },
 	{ "event", test_event },
+	{ "metrics", test_metrics },
 };
 
 int main(void)
