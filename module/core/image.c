@@ -218,7 +218,7 @@ static bool file_kind_ok(const struct ctm_rec_file *f)
 		return path_ok(f->path, f->path_len);
 	case CTM_FILE_MEMFD:
 		return f->path_len <= MEMFD_NAME_MAX && no_nul(f->path, f->path_len) &&
-		       f->u[0] <= 0x3f && f->u[1] <= 1;
+		       f->u[0] <= 0x3f && f->u[1] <= 1 && f->peer <= f->id;
 	case CTM_FILE_HOME:
 		return !f->path_len && f->handle && !(f->mode & 07777);
 	case CTM_FILE_PIPE_R:

@@ -185,7 +185,8 @@ struct ctm_rec_mm {
  * @CTM_FILE_EPOLL:  entries as EPOLL records
  * @CTM_FILE_MEMFD:  size, u[0] seals, path = its name; contents as FILEDATA.
  *                   Also stands for anonymous shared memory (u[1] = 1), which
- *                   has no FD
+ *                   has no FD.  Opened again: `peer` is the id of the first, which
+ *                   has the contents
  * @CTM_FILE_TTY:    the capsule's pty slave: open /dev/tty-like, same pty
  * @CTM_FILE_SOCKPAIR: end of an unnamed unix socket pair `peer`; u[0] type, u[1]
  *                   SO_SNDBUF as the kernel shows it (0: as it comes); what can be

@@ -535,6 +535,7 @@ static void fill_common(struct ctm_capture *c, const struct ctm_open *o, struct 
 	r->oflags = f->f_flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
 	r->pos = f->f_pos;
 	r->handle = o->handle;
+	r->peer = o->kind == CTM_FILE_MEMFD ? o->peer : 0;
 	fill_owner(f, ctm_state(c)->ns, r);
 	if (o->kind == CTM_FILE_MAPPED)		/* what F_GETFL says of it does not matter */
 		r->oflags &= O_ACCMODE | O_LARGEFILE;
@@ -592,10 +593,15 @@ static int put_file(struct ctm_capture *c, struct ctm_open *o, char *scratch)
 	r->path_len = name ? strlen(name) : 0;
 	memcpy(r->path, name ? name : "", r->path_len);
 	err = ctm_put_buf(c, CTM_REC_FILE, sizeof(*r) + r->path_len);
-	return err || o->kind != CTM_FILE_MEMFD ? err : ctm_shmem_data(c, o);
+	return err || o->kind != CTM_FILE_MEMFD || o->peer != o->id ? err : ctm_shmem_data(c, o);
 }
 
-/* both ends of a pipe or a pair carry the id of the first of them */
+static bool same_peer(const struct ctm_open *a, const struct ctm_open *b)
+{
+	return a->kind == CTM_FILE_MEMFD ? ctm_shmem_same(a->file, b->file) : ctm_same_channel(a, b);
+}
+
+/* both ends of a pipe or a pair, and all openings of a memfd, carry the id of the first */
 static void number_peers(struct ctm_files *t)
 {
 	unsigned int i, k;
@@ -604,11 +610,11 @@ static void number_peers(struct ctm_files *t)
 		struct ctm_open *o = &t->o[i];
 
 		if (o->peer || !(o->kind == CTM_FILE_PIPE_R || o->kind == CTM_FILE_PIPE_W ||
-				 o->kind == CTM_FILE_SOCKPAIR))
+				 o->kind == CTM_FILE_SOCKPAIR || o->kind == CTM_FILE_MEMFD))
 			continue;
 		o->peer = o->id;
 		for (k = i + 1; k < t->n; k++)
-			if (ctm_same_channel(o, &t->o[k]))
+			if (same_peer(o, &t->o[k]))
 				t->o[k].peer = o->id;
 	}
 }

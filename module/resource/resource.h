@@ -119,6 +119,7 @@ bool ctm_pipe_classify(struct ctm_files *t, struct ctm_open *o);
 void ctm_sock_classify(struct ctm_files *t, struct ctm_open *o);
 bool ctm_shmem_classify(struct ctm_files *t, struct ctm_open *o);
 bool ctm_is_shmem(const struct file *f);	/* memfd, shared anonymous memory, SysV */
+bool ctm_shmem_same(const struct file *a, const struct file *b);	/* are these two openings of one? */
 /** the fillers complete a FILE record that has the common part */
 int ctm_anon_fill(struct ctm_capture *c, const struct ctm_open *o, struct ctm_rec_file *r);
 void ctm_pipe_fill(const struct ctm_open *o, struct ctm_rec_file *r);

@@ -31,9 +31,30 @@ static bool is_memfd(const struct file *f)
 	return !strncmp(name_of(f), "memfd:", 6);
 }
 
+bool ctm_shmem_same(const struct file *a, const struct file *b)
+{
+	return a->f_path.dentry == b->f_path.dentry;
+}
+
+/* how often the process has it open; @r gets one that can be read, if there is one */
+static unsigned int openings(const struct ctm_files *t, const struct file *f, struct file **r)
+{
+	unsigned int i, n = 0;
+
+	*r = NULL;
+	for (i = 0; i < t->n; i++) {
+		if (!ctm_shmem_same(t->o[i].file, f))
+			continue;
+		n++;
+		if (t->o[i].file->f_mode & FMODE_READ)
+			*r = t->o[i].file;
+	}
+	return n;
+}
+
 bool ctm_shmem_classify(struct ctm_files *t, struct ctm_open *o)
 {
-	struct file *f = o->file;
+	struct file *f = o->file, *readable;
 
 	if (!ctm_is_shmem(f))
 		return false;
@@ -42,8 +63,10 @@ bool ctm_shmem_classify(struct ctm_files *t, struct ctm_open *o)
 	else if (ctm_open_outside(t, o))
 		snprintf(o->refused, sizeof(o->refused), "%s shared with another process",
 			 is_memfd(f) ? "a memfd" : "memory");
-	else if (d_count(f->f_path.dentry) > 1)
-		strscpy(o->refused, "a memfd that was opened again", sizeof(o->refused));
+	else if (d_count(f->f_path.dentry) > openings(t, f, &readable))
+		strscpy(o->refused, "a memfd that another process has, too", sizeof(o->refused));
+	else if (!readable || f->f_mode & FMODE_PATH)
+		strscpy(o->refused, "a memfd that cannot be read", sizeof(o->refused));
 	else
 		o->kind = CTM_FILE_MEMFD;
 	return true;
@@ -61,15 +84,16 @@ int ctm_shmem_fill(const struct ctm_open *o, struct ctm_rec_file *r, const char 
 	return 0;
 }
 
-static int put_range(struct ctm_capture *c, const struct ctm_open *o, loff_t at, loff_t end)
+static int put_range(struct ctm_capture *c, const struct ctm_open *o, struct file *f, loff_t at,
+		     loff_t end)
 {
 	ssize_t n;
 	int err = 0;
 
 	while (!err && at < end) {
-		n = kernel_read(o->file, ctm_filedata_buf(c), min_t(loff_t, end - at, CTM_FILEDATA_MAX), &at);
+		n = kernel_read(f, ctm_filedata_buf(c), min_t(loff_t, end - at, CTM_FILEDATA_MAX), &at);
 		if (n <= 0)
-			return ctm_fail(c, n ? n : -EIO, "shared memory %s cannot be read", name_of(o->file));
+			return ctm_fail(c, n ? n : -EIO, "shared memory %s cannot be read", name_of(f));
 		err = ctm_put_filedata(c, o->id, at - n, n);
 		cond_resched();
 	}
@@ -79,10 +103,12 @@ static int put_range(struct ctm_capture *c, const struct ctm_open *o, loff_t at,
 /* Seeking moves the file's own position: the process does not run, and it is put back. */
 int ctm_shmem_data(struct ctm_capture *c, const struct ctm_open *o)
 {
-	struct file *f = o->file;
-	loff_t pos = f->f_pos, size = i_size_read(file_inode(f)), at = 0, end;
+	struct file *f;
+	loff_t pos, size = i_size_read(file_inode(o->file)), at = 0, end;
 	int err = 0;
 
+	openings(&ctm_state(c)->files, o->file, &f);
+	pos = f->f_pos;
 	while (!err && at < size) {
 		at = vfs_llseek(f, at, SEEK_DATA);
 		if (at < 0)
@@ -90,7 +116,7 @@ int ctm_shmem_data(struct ctm_capture *c, const struct ctm_open *o)
 		end = vfs_llseek(f, at, SEEK_HOLE);
 		if (end < 0)
 			end = size;
-		err = put_range(c, o, at, end);
+		err = put_range(c, o, f, at, end);
 		at = end;
 	}
 	f->f_pos = pos;

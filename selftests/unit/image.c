@@ -348,6 +348,8 @@ static void threads(void)
 	PT(0, overrun, -1);
 	PT(0, interval, 1ull << 62);
 	OK(struct ctm_rec_posix_timer, CTM_REC_POSIX_TIMER, 1, id, 0x7fffffff);
+	SET(struct ctm_rec_file, CTM_REC_FILE, 8, peer, 10);	/* a memfd, opened before it was made */
+	OK(struct ctm_rec_file, CTM_REC_FILE, 8, peer, 9);
 	SET(struct ctm_rec_pending, CTM_REC_PENDING, 0, signo, 0);
 	SET(struct ctm_rec_pending, CTM_REC_PENDING, 0, signo, 65);
 	SET(struct ctm_rec_pending, CTM_REC_PENDING, 0, signo, 11);	/* siginfo says 10 */

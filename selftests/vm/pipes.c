@@ -16,11 +16,13 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 
 #define KEPT	3000		/* bytes that stay in the pipe */
 
 static int pipe_r, pipe_w, dead_r, event, semaphore, timer, sigfd, epoll, memory, pair[2];
+static int again, lone;			/* memory, opened again; memory of which that is all */
 static int packets[2], quiet[2], quiet_event;
 static uint64_t put, got;
 static uint64_t *shared;
@@ -152,6 +154,7 @@ static void prepare(void)
 	int sndbuf = 40000;
 	struct itimerspec far = { { 0, 0 }, { 4000, 0 } };
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 0x1122334455667788ull };
+	char name[64];
 	sigset_t set;
 	int p[2];
 
@@ -179,6 +182,14 @@ static void prepare(void)
 	memset(shared, 0x5a, 65536);
 	shared[5] = 0;
 	MUST(!fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW));
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", memory);
+	again = open(name, O_RDONLY | O_CLOEXEC);
+	MUST(again >= 0 && lseek(again, 4096, SEEK_SET) == 4096);
+	/* of the other, only the second opening is left */
+	lone = memfd_create("read only", 0);
+	MUST(write(lone, "reread", 6) == 6);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", lone);
+	MUST(dup2(open(name, O_RDONLY), lone) == lone);
 	MUST(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	MUST(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, packets));
 	MUST(!setsockopt(packets[1], SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)));
@@ -195,6 +206,23 @@ static void prepare(void)
 	ev.data.u64 = 98;
 	ev.events = 0;
 	MUST(!epoll_ctl(epoll, EPOLL_CTL_ADD, dead_r, &ev));
+}
+
+/* two openings of one memfd: places and rights of their own, the same contents */
+static void check_again(void)
+{
+	struct stat a, b;
+	char c = 0;
+
+	VERIFY(!fstat(memory, &a) && !fstat(again, &b) && a.st_ino == b.st_ino);
+	VERIFY((fcntl(again, F_GETFL) & O_ACCMODE) == O_RDONLY && fcntl(again, F_GETFD) == FD_CLOEXEC);
+	VERIFY((fcntl(memory, F_GETFL) & O_ACCMODE) == O_RDWR);
+	VERIFY(lseek(again, 0, SEEK_CUR) == 4096 && lseek(memory, 0, SEEK_CUR) == 0);
+	VERIFY(write(again, &c, 1) == -1 && errno == EBADF);
+	((char *)shared)[4096] = 'x';
+	VERIFY(read(again, &c, 1) == 1 && c == 'x');
+	VERIFY((fcntl(lone, F_GETFL) & O_ACCMODE) == O_RDONLY);
+	VERIFY(lseek(lone, 5, SEEK_SET) == 5 && read(lone, &c, 1) == 1 && c == 'd');
 }
 
 static void check(void)
@@ -227,6 +255,7 @@ static void check(void)
 	VERIFY(fcntl(memory, F_GET_SEALS) == (F_SEAL_SHRINK | F_SEAL_GROW));
 	VERIFY(shared[6] == 0x5a5a5a5a5a5a5a5aull && shared[8191] == 0x5a5a5a5a5a5a5a5aull);
 	VERIFY(ftruncate(memory, 4096) == -1 && errno == EPERM);
+	check_again();
 	check_full();
 	VERIFY(!getsockopt(packets[1], SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) && sndbuf == 80000);
 	VERIFY(!getsockopt(packets[0], SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) && sndbuf != 80000);

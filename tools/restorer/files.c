@@ -24,7 +24,7 @@
 /** struct file_obj - an open file; its id is its place in r->files, plus 1 */
 struct file_obj {
 	__s32 fd;		/* ours, -1: none */
-	__s32 other;		/* ours: the other end of a pipe or pair, -1: none */
+	__s32 other;		/* ours: the other end of a pipe or pair, see memfd_take(); -1: none */
 	__s32 at;		/* the program's first, -1: none */
 	__u32 peer;		/* pipes and pairs; seals of a memfd */
 	__u8 kind;
@@ -169,14 +169,14 @@ static void end_claim(struct file_obj *f, struct file_obj *first)
 	first->other_free = 0;
 }
 
-/* one end opened a second time, through /proc */
-static void end_reopen(struct restore *r, struct file_obj *f, int fd, unsigned int oflags)
+/* what @fd is of, opened a second time, through /proc */
+static void open_again(struct restore *r, struct file_obj *f, int fd, unsigned int oflags)
 {
 	char path[32];
 
 	text_format(path, sizeof(path), "/proc/self/fd/%d", fd);
 	f->fd = temp_move(r, restore_must(r, sys_open(path, oflags & (O_ACCMODE | O_NONBLOCK)),
-					  "pipe: open again"));
+					  "file: open again"));
 }
 
 static void pipe_take(struct restore *r, struct file_obj *f, const struct ctm_rec_file *rec)
@@ -188,7 +188,7 @@ static void pipe_take(struct restore *r, struct file_obj *f, const struct ctm_re
 
 	if (same) {
 		f->other = same->other;
-		end_reopen(r, f, same->fd, rec->oflags);
+		open_again(r, f, same->fd, rec->oflags);
 	} else if (first) {
 		end_claim(f, first);
 	} else {
@@ -245,6 +245,27 @@ static long memfd_make(struct restore *r, const struct ctm_rec_file *rec)
 	return fd;
 }
 
+/* the one from which all others of it are opened can be read and written: @other, if not @fd */
+static void memfd_take(struct restore *r, struct file_obj *f, const struct ctm_rec_file *rec)
+{
+	struct file_obj *first = rec->peer && rec->peer != rec->id ? obj_of(r, rec->peer) : NULL;
+
+	if (first) {
+		if (first->kind != CTM_FILE_MEMFD)
+			restore_fail(r, EBADMSG, "file %u: another opening of no memfd", rec->id);
+		open_again(r, f, first->other >= 0 ? first->other : first->fd, rec->oflags);
+		f->peer = 0;
+		return;
+	}
+	f->fd = temp_move(r, memfd_make(r, rec));
+	f->peer = rec->u[0];
+	if ((rec->oflags & O_ACCMODE) == O_RDWR)
+		return;
+	f->other = f->fd;
+	f->other_free = 1;
+	open_again(r, f, f->other, rec->oflags);
+}
+
 static long eventfd_make(struct restore *r, const struct ctm_rec_file *rec)
 {
 	long fd = restore_must(r, SYS(eventfd2, 0, rec->u[1] ? EFD_SEMAPHORE : 0), "eventfd");
@@ -285,8 +306,6 @@ static long obj_make(struct restore *r, const struct ctm_rec_file *rec)
 		return restore_must(r, SYS(signalfd4, -1, &rec->u[0], 8, 0), "signalfd");
 	case CTM_FILE_EPOLL:
 		return restore_must(r, SYS(epoll_create1, 0), "epoll");
-	case CTM_FILE_MEMFD:
-		return memfd_make(r, rec);
 	case CTM_FILE_TTY:
 		if (r->master < 0)
 			restore_fail(r, EBADMSG, "terminal: the process was announced without one");
@@ -330,10 +349,10 @@ void files_take(struct restore *r, const struct ctm_rec_file *rec)
 		pipe_take(r, f, rec);
 	else if (rec->kind == CTM_FILE_SOCKPAIR)
 		pair_take(r, f, rec);
+	else if (rec->kind == CTM_FILE_MEMFD)
+		memfd_take(r, f, rec);
 	else
 		f->fd = temp_move(r, obj_make(r, rec));
-	if (rec->kind == CTM_FILE_MEMFD)
-		f->peer = rec->u[0];
 	f->kind = rec->kind;
 	obj_settings(r, f, rec);
 }
@@ -392,8 +411,9 @@ void files_data(struct restore *r, const struct ctm_rec_filedata *rec)
 		break;
 	case CTM_FILE_MEMFD:
 		while (done < rec->len)
-			done += restore_must(r, SYS(pwrite64, f->fd, rec->data + done,
-						    rec->len - done, rec->off + done),
+			done += restore_must(r, SYS(pwrite64, f->other >= 0 ? f->other : f->fd,
+						    rec->data + done, rec->len - done,
+						    rec->off + done),
 					     "memfd: contents");
 		break;
 	default:
@@ -433,7 +453,8 @@ void files_finish(struct restore *r)
 		struct file_obj *f = &r->files[i];
 
 		if (f->kind == CTM_FILE_MEMFD && f->peer)
-			restore_must(r, SYS(fcntl, f->fd, F_ADD_SEALS, f->peer), "memfd: seals");
+			restore_must(r, SYS(fcntl, f->other >= 0 ? f->other : f->fd, F_ADD_SEALS,
+					    f->peer), "memfd: seals");
 		if (f->other_free)
 			SYS(close, f->other);
 		if (f->fd >= 0)
