@@ -85,6 +85,7 @@ int command_peers(int argc, char **argv);		/* peers.c */
 int command_ps(int argc, char **argv);			/* ps.c */
 int command_events(int argc, char **argv);		/* events.c */
 int command_metrics(int argc, char **argv);		/* metrics.c */
+int command_top(int argc, char **argv);			/* top.c */
 int command_run(int argc, char **argv);			/* run.c */
 int command_migrate(int argc, char **argv);		/* process.c */
 int command_kill(int argc, char **argv);

@@ -56,6 +56,11 @@ static const struct command commands[] = {
 	{ "peers", "[-j]", "the other nodes of the cluster", NULL, command_peers },
 	{ "ps", "[-a] [-j] [GPID...]", "the processes of the cluster",
 	  "  -a    with those that have ended\n", command_ps },
+	{ "top", "", "nodes, processes and what happens, on a screen",
+	  "  q, Ctrl-C          the end\n"
+	  "  c m t g h o        sort by CPU, memory, CPU time, GPID, host, hops\n"
+	  "  r                  the other way round\n"
+	  "  arrows, page keys  through the processes\n", command_top },
 	{ "events", "[-j]", "what happens, as it happens",
 	  "A line an event, until Ctrl-C: moves that begin here, ends of processes that are\n"
 	  "at home here, changes of peers, as this node learns of them.  -j: a JSON object a\n"

@@ -14,6 +14,7 @@
 #include "../continuumctl/metrics.h"
 #include "../continuumctl/nearest.h"
 #include "../continuumctl/signals.h"
+#include "../continuumctl/top.h"
 #include "../continuumctl/tty.h"
 #include "../continuumd/config.h"
 #include "../continuumd/discover.h"
@@ -481,6 +482,267 @@ static void test_metrics(void)
 	free(text);
 }
 
+/* ---- top: a cluster that is made up, and its picture ---- */
+
+static struct node make_node(uint32_t peers)
+{
+	return (struct node){
+		.up = true, .name = "alpha", .id = 1, .cluster = "demo", .mode = "normal", .peers = peers,
+		.t_high = 180000, .t_low = 100000, .accepting = true,
+		.load = { 40000, 120000, 90000, 15000, 1500, 2048, 3 },
+	};
+}
+
+/* @count peers; the first is hot, the second, if there is one, does not answer. */
+static struct list make_peers(size_t count)
+{
+	struct peer *peers = calloc(count + 1, sizeof(*peers));
+
+	for (size_t i = 0; i < count; i++) {
+		peers[i] = (struct peer){
+			.id = (uint32_t)i + 2, .state = i == 1 ? CTM_NL_PEER_SUSPECT : CTM_NL_PEER_ALIVE,
+			.age_ms = 4200, .accepting = true, .compatible = true,
+			.load = { 90000, i ? 30000 : 270000, 99000, 85000, 4000, 128, 12 },
+		};
+		snprintf(peers[i].name, sizeof(peers[i].name), "beta%zu", i + 1);
+	}
+	return (struct list){ .items = peers, .count = count };
+}
+
+static struct list make_processes(size_t count, uint32_t host, uint64_t cpu_ns)
+{
+	struct ctm_info *infos = calloc(count + 1, sizeof(*infos));
+
+	for (size_t i = 0; i < count; i++) {
+		infos[i] = (struct ctm_info){
+			.gpid = CTM_GPID(1, count - i), .home = 1, .host = host, .state = CTM_STATE_RUNNING,
+			.pid = 100, .uid = 4000000 + (uint32_t)i, .ttl = 32, .cpu_ns = cpu_ns * (i + 1),
+			.rss = (i + 1) << 20, .home_name = "alpha", .comm = "simulate\x1b[2J",
+		};
+		snprintf(infos[i].host_name, CTM_NAME_MAX, host == 1 ? "alpha" : "beta%u", host - 1);
+	}
+	return (struct list){ .items = infos, .count = count };
+}
+
+/* The next second: @processes on @host, each with 0.1 s more than the one before. */
+static void next_sample(struct top *top, size_t peers, size_t processes, uint32_t host, unsigned int second)
+{
+	struct node node = make_node((uint32_t)peers + 1);
+	struct list p = make_peers(peers), q = make_processes(processes, host, 100000000ull * second);
+
+	expect(!top_sample(top, &node, &p, &q, 1000000000ull * second, 1800000000 + second));
+	free(p.items);
+	free(q.items);
+}
+
+/* As lines without the blanks at their ends; to be freed. */
+static char *picture(struct top *top, int rows, int cols)
+{
+	char *text = malloc((size_t)rows * (size_t)(cols + 1) + 1), *to = text;
+	struct canvas canvas;
+
+	if (canvas_init(&canvas, rows, cols))
+		abort();
+	top_draw(top, &canvas);
+	for (int row = 0; row < rows; row++) {
+		char *begin = to;
+
+		for (int col = 0; col < cols; col++) {
+			wchar_t ch = canvas.cells[row * cols + col].ch;
+
+			if (ch < 0x20 || ch > 0x7e || canvas.cells[row * cols + col].tone >= TONES) {
+				printf("# %dx%d: character %x\n", rows, cols, (unsigned int)ch);
+				failures++;
+			}
+			*to++ = (char)ch;
+		}
+		while (to > begin && to[-1] == ' ')
+			to--;
+		*to++ = '\n';
+	}
+	*to = '\0';
+	canvas_free(&canvas);
+	return text;
+}
+
+static void expect_picture(struct top *top, int rows, int cols, const char *wanted)
+{
+	char *text = picture(top, rows, cols);
+
+	if (strcmp(text, wanted)) {
+		printf("# %dx%d:\n", rows, cols);
+		for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
+			printf("# |%.*s\n", (int)(end - line), line);
+		failures++;
+	}
+	free(text);
+}
+
+static void test_top_picture(void)
+{
+	struct top top = { 0 };
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	next_sample(&top, 2, 3, 1, 1);
+	next_sample(&top, 2, 3, 1, 2);
+	next_sample(&top, 2, 3, 2, 3);
+	expect_picture(&top, 24, 80,
+		       "demo  3 nodes  3 processes                                              08:00:03\n"
+		       "NODE  PRESSURE                   HISTORY             CPU% MEM%  RUN PROCS   FREE\n"
+		       "alpha [||||||||            ] 120                 ---   90   15  1.5     3   2.0G\n"
+		       "beta1 [||||||||||||||||||  ] 270                 ###   99   85  4.0    12   128M\n"
+		       "beta2 suspect, heard 4.2s ago\n"
+		       "\n"
+		       "GPID    USER     STATE     HOST  HOPS  CPU%     CPU   RSS COMMAND\n"
+		       "alpha.1 4000002  running   beta1    0  30.0   0.90s  3.0M simulate?[2J\n"
+		       "alpha.2 4000001  running   beta1    0  20.0   0.60s  2.0M simulate?[2J\n"
+		       "alpha.3 4000000  running   beta1    0  10.0   0.30s  1.0M simulate?[2J\n"
+		       "\n"
+		       "\n"
+		       "\n"
+		       "\n"
+		       "\n"
+		       "\n"
+		       "\n"
+		       "\n"
+		       "EVENTS\n"
+		       "08:00:03 moved   alpha.1 alpha -> beta1\n"
+		       "08:00:03 moved   alpha.2 alpha -> beta1\n"
+		       "08:00:03 moved   alpha.3 alpha -> beta1\n"
+		       "\n"
+		       "q quit  r reverse  sort:  c cpu  m memory  t time  g gpid  h host  o hops\n");
+	expect_picture(&top, 12, 20,
+		       "demo  3 nodes  3 pr~\n"
+		       "NODE  PRESSURE\n"
+		       "beta2 suspect, hear~\n"
+		       "beta1 [||||||| ] 270\n"
+		       "GPID    HOST   CPU%\n"
+		       "alpha.1 beta1  30.0\n"
+		       "alpha.2 beta1  20.0\n"
+		       "alpha.3 beta1  10.0\n"
+		       "\n"
+		       "\n"
+		       "\n"
+		       "q quit  r reverse\n");
+	expect_picture(&top, 3, 40,
+		       "demo  3 nodes  3 processes      08:00:03\n"
+		       "\n"
+		       "q quit  r reverse  sort:  c cpu\n");
+	expect_picture(&top, 1, 8, "demo  3~\n");
+	top_trouble(&top, "the node is not up (continuumctl up)", 1800000004);
+	expect_picture(&top, 6, 20,
+		       "continuum   08:00:04\n"
+		       "\n"
+		       "the node is not up (\n"
+		       "continuumctl up)\n"
+		       "\n"
+		       "q quit  r reverse\n");
+	top_free(&top);
+}
+
+/* Any size, few and many: nothing but printable cells, which picture() looks at. */
+static void test_top_sizes(void)
+{
+	static const struct { size_t peers, processes; } clusters[] = { { 0, 0 }, { 2, 3 }, { 300, 2000 } };
+
+	for (size_t i = 0; i < sizeof(clusters) / sizeof(clusters[0]); i++) {
+		struct top top = { 0 };
+
+		for (unsigned int second = 1; second < 4; second++)
+			next_sample(&top, clusters[i].peers, clusters[i].processes, second, second);
+		for (int rows = 1; rows < 70; rows += rows < 30 ? 1 : 7)
+			for (int cols = 1; cols < 300; cols += cols < 100 ? 3 : 31) {
+				top_key(&top, "cmtghor"[(rows + cols) % 7]);
+				top_key(&top, (int)TOP_UP + cols % 6);
+				free(picture(&top, rows, cols));
+			}
+		top_free(&top);
+	}
+}
+
+/* The GPIDs that are shown, in order: "1 2 3". */
+static const char *order_of(struct top *top, char text[64])
+{
+	char *lines = picture(top, 24, 80), *line = strstr(lines, "GPID");
+
+	*text = '\0';
+	while ((line = strchr(line, '\n')) && !strncmp(line + 1, "alpha.", 6)) {
+		unsigned int sequence = (unsigned int)strtoul(line + 7, NULL, 10);
+
+		snprintf(text + strlen(text), 64 - strlen(text), "%s%u", *text ? " " : "", sequence);
+		line++;
+	}
+	free(lines);
+	return text;
+}
+
+static void test_top_keys(void)
+{
+	struct top top = { 0 };
+	char text[64];
+
+	next_sample(&top, 2, 3, 1, 1);
+	next_sample(&top, 2, 3, 1, 2);
+	expect(!strcmp(order_of(&top, text), "1 2 3"));		/* by CPU: the first has most */
+	expect(top.processes[0].permille == 300 && top.processes[2].permille == 100);
+	expect(top_key(&top, 'r') && !strcmp(order_of(&top, text), "3 2 1"));
+	expect(top_key(&top, 'g') && !strcmp(order_of(&top, text), "1 2 3"));
+	expect(top_key(&top, 'r') && !strcmp(order_of(&top, text), "3 2 1"));
+	expect(top_key(&top, 'm') && !strcmp(order_of(&top, text), "1 2 3"));
+	expect(top_key(&top, TOP_DOWN) && !strcmp(order_of(&top, text), "1 2 3"));	/* all fit */
+	expect(top_key(&top, 0) && top_key(&top, 'x') && !top_key(&top, 'q'));
+	top_free(&top);
+
+	top = (struct top){ .sort = SORT_GPID };
+	next_sample(&top, 2, 100, 1, 1);
+	free(picture(&top, 24, 80));
+	expect(top_key(&top, TOP_DOWN) && top.first == 1);
+	expect(top_key(&top, TOP_PAGE_DOWN) && top.first == 1 + (size_t)top.page);
+	expect(top_key(&top, TOP_END) && top.first == 100 - (size_t)top.page);
+	expect(top_key(&top, TOP_PAGE_DOWN) && top.first == 100 - (size_t)top.page);
+	expect(top_key(&top, TOP_UP) && top.first == 99 - (size_t)top.page);
+	expect(top_key(&top, TOP_HOME) && !top.first);
+	top_key(&top, TOP_END);
+	next_sample(&top, 2, 2, 1, 2);				/* most have ended */
+	expect(!strcmp(order_of(&top, text), "1 2") && !top.first);
+	top_free(&top);
+}
+
+static bool has_event(const struct top *top, uint32_t type, const char *subject, const char *detail)
+{
+	for (unsigned int i = 0; i < top->events && i < TOP_EVENTS; i++)
+		if (top->event[i].type == type && !strcmp(top->event[i].subject, subject) &&
+		    !strcmp(top->event[i].detail, detail))
+			return true;
+	return false;
+}
+
+static void test_top_events(void)
+{
+	struct event failed = { .type = CTM_NL_EV_PROCESS_FAILED, .gpid = CTM_GPID(1, 2), .node = 2,
+				.node_name = "beta1", .text = "no room" };
+	struct event moved = { .type = CTM_NL_EV_PROCESS_MOVED, .gpid = CTM_GPID(1, 2), .node = 2 };
+	struct top top = { 0 };
+
+	next_sample(&top, 1, 2, 1, 1);
+	expect(!top.events);					/* what was there before is no news */
+	next_sample(&top, 2, 3, 1, 2);
+	expect(top.events == 2 && has_event(&top, CTM_NL_EV_PEER_SUSPECT, "beta2", "") &&
+	       has_event(&top, CTM_NL_EV_PROCESS_STARTED, "alpha.3", "on alpha  simulate\x1b[2J"));
+	next_sample(&top, 2, 2, 2, 3);
+	expect(top.events == 5 && has_event(&top, CTM_NL_EV_PROCESS_MOVED, "alpha.1", "alpha -> beta1"));
+	expect(has_event(&top, CTM_NL_EV_PROCESS_ENDED, "alpha.3", "on alpha  simulate\x1b[2J"));
+	top_take_event(&top, &moved);				/* the dump has shown it */
+	expect(top.events == 5);
+	top_take_event(&top, &failed);
+	expect(top.events == 6 && has_event(&top, CTM_NL_EV_PROCESS_FAILED, "alpha.2", "to beta1: no room"));
+	for (unsigned int i = 0; i < 3 * TOP_EVENTS; i++)
+		top_take_event(&top, &failed);
+	free(picture(&top, 24, 80));
+	top_free(&top);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -498,6 +760,10 @@ static const struct {
 	{ "nearest", test_nearest },
 	{ "event", test_event },
 	{ "metrics", test_metrics },
+	{ "picture of top", test_top_picture },
+	{ "sizes of top", test_top_sizes },
+	{ "keys of top", test_top_keys },
+	{ "events of top", test_top_events },
 };
 
 int main(void)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# console.sh - what the operator looks at: events, metrics, top; sourced by run
+#
+# For each its text, its JSON where there is one, a wrong argument, and what an
+# ordinary user may.
+
+# events_begin FILE [OPTION...]: as $USER on n1, into a file that the nodes share
+events_begin() {
+	local out=$1 i
+	shift
+
+	as n1 sh -c 'echo $$ >"$0.pid"; exec "$@" >"$0" 2>&1' "$out" "$ctl" events "$@" &
+	events_pid=$!
+	for ((i = 0; i < 50 * SLOW; i++)); do
+		# it has joined a group of generic netlink (16)
+		! on n1 sh -c 'awk -v pid="$(cat "$0.pid")" '\''$2 == 16 && $3 == pid && $4 != "00000000" { n++ }
+			END { exit !n }'\'' /proc/net/netlink' "$out" || return 0
+		sleep 0.2
+	done
+	echo "events does not begin to listen"
+	return 1
+}
+
+# events_end FILE SIGNAL: it has to end, with 0
+events_end() {
+	local status=0
+
+	on n1 sh -c 'kill -s "$1" "$(cat "$0.pid")"' "$1" "$2"
+	wait "$events_pid" || status=$?
+	[ $status = 0 ] || { echo "events: exit status $status at $2: $(cat "$(here "$1")")"; return 1; }
+}
+
+# The life of a process, as an ordinary user sees it; the lines come while it listens.
+test_events() {
+	local out=$SHARED/events.$count line='^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\.[0-9]{3}  '
+
+	events_begin "$out" || return
+	start counter && move n2 || return
+	says "$out" "${line}started   $GPID +on n1\$" && says "$out" "${line}moved     $GPID +to n2\$" || return
+	fails as n1 "$ctl" migrate "$GPID" n2 || return
+	stop && says "$out" "${line}ended     $GPID +on n2\$" && events_end "$out" INT || return
+	says_status 2 events too much && says_status 2 events --nonsense
+}
+
+test_events_json() {
+	local out=$SHARED/events.$count
+
+	events_begin "$out" -j || return
+	start counter && stop && says "$out" '"ended"' && events_end "$out" TERM || return
+	python3 - "$(here "$out")" "$GPID" <<'END'
+import json, sys
+events = [json.loads(line) for line in open(sys.argv[1])]
+ours = [e for e in events if e["gpid"] == sys.argv[2]]
+assert all(list(e) == ["time", "time_ms", "event", "gpid", "node", "text"] for e in events), events
+assert [(e["event"], e["node"]) for e in ours] == [("started", "n1"), ("ended", "n1")], events
+assert ours[0]["time"].endswith("Z") and 0 <= ours[1]["time_ms"] - ours[0]["time_ms"] < 1e6, ours
+END
+}
+
+# A reader that is stopped, with a small buffer: it says that some are missing, and goes on.
+test_events_missed() {
+	local out=$SHARED/events.$count was
+
+	was=$(on n1 cat /proc/sys/net/core/rmem_default)
+	on n1 sh -c 'echo 2304 >/proc/sys/net/core/rmem_default'
+	events_begin "$out"
+	local status=$?
+	on n1 sh -c 'echo "$0" >/proc/sys/net/core/rmem_default' "$was"
+	[ $status = 0 ] || return
+	on n1 sh -c 'kill -STOP "$(cat "$0.pid")"; i=0
+		while [ $i -lt 12 ]; do "$1" run true || exit; i=$((i + 1)); done
+		kill -CONT "$(cat "$0.pid")"' "$out" "$ctl" || return
+	says "$out" ' missed    .*lost' && start counter && says "$out" "started   $GPID" && stop &&
+		events_end "$out" TERM
+}
+
+# A pipe whose reader goes ends it, though nothing happens; a namespace without the
+# module is told so.
+test_events_ends() {
+	as n1 timeout $((10 * SLOW)) bash -c '"$0" events | sleep 1' "$ctl" ||
+		{ echo "it does not see that its reader is gone"; return 1; }
+	on n1 unshare -n "$ctl" events >"$work/said" 2>&1 && { echo "no error in a network namespace"; return 1; }
+	grep -q 'network namespace' "$work/said" || { cat "$work/said"; return 1; }
+}
+
+# When the module goes, it says so and fails: there will never be another event.
+test_events_unloaded() {
+	local last=${NODES[-1]} status=0 listener
+
+	on "$last" sh -c 'exec "$0" events 2>&1' "$ctl" >"$work/said" &
+	listener=$!
+	sleep 2
+	ctl "$last" down || return
+	wait $listener || status=$?
+	[ $status = 1 ] && grep -q 'unloaded' "$work/said" || { echo "exit status $status: $(cat "$work/said")"; return 1; }
+	goes_up "$last" && alive_again "$last"
+}
+
+# metric NAME: its value on n1
+metric() { awk -v name="$1 " 'index($0, name) == 1 { print $NF }' "$work/metrics"; }
+
+test_metrics() {
+	local out=$SHARED/metrics.$count
+
+	start counter && move n2 || return
+	as n1 "$ctl" metrics >"$work/metrics" || return
+	[ "$(metric continuum_up)" = 1 ] && [ "$(metric 'continuum_peers{state="alive"}')" = $((${#NODES[@]} - 1)) ] &&
+		(($(metric continuum_handoff_out_total) > 0)) && [ "$(metric 'continuum_peer_up{peer="n2"}')" = 1 ] ||
+		{ cat "$work/metrics"; return 1; }
+	as n2 "$ctl" metrics -p >"$work/metrics" || return
+	grep -qF "continuum_process_resident_memory_bytes{gpid=\"$GPID\"," "$work/metrics" ||
+		{ cat "$work/metrics"; return 1; }
+	stop || return
+	on n1 "$ctl" metrics -o "$out" && grep -q '^continuum_up 1$' "$(here "$out")" || return
+	[ "$(on n1 sh -c 'stat -c %a "$0"; ls "$0"*' "$out" | xargs)" = "644 $out" ] || return
+	# an ordinary user: in a directory of root's
+	as n1 "$ctl" metrics -o /metrics >"$work/said" 2>&1
+	[ $? = 4 ] && grep -q 'Permission denied' "$work/said" || { cat "$work/said"; return 1; }
+	says_status 2 metrics -o && says_status 2 metrics too much
+}
+
+# Looked at on a terminal, as an ordinary user.
+test_top() {
+	start counter || return
+	LIMIT=$((240 * SLOW)) as n1 env SLOW=$((60 * SLOW)) python3 "$top/selftests/vm/top.py" "$ctl" "$GPID" n2 || return
+	move n1 && stop || return
+	says_status 2 top too && says_status 1 top && grep -q 'needs a terminal' "$work/said"
+}
+
+console_tests() {
+	add "events" test_events
+	$brief || add "events are JSON" test_events_json
+	$brief || add "events that are lost" test_events_missed
+	$brief || add "events end" test_events_ends
+	$brief || add "events end with the module" test_events_unloaded
+	add "metrics" test_metrics
+	add "top" test_top
+}
