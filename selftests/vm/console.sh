@@ -135,5 +135,5 @@ console_tests() {
 	$brief || add "events end" test_events_ends
 	$brief || add "events end with the module" test_events_unloaded
 	add "metrics" test_metrics
-	add "top" test_top
+	$brief || add "top" test_top
 }
