@@ -36,7 +36,8 @@ _continuumctl_signals() {
 }
 
 _continuumctl_commands="up down join leave reload drain set get genkey status peers ps top events metrics
-	run migrate kill wait explain suspend resume recover logs check version help"
+	run migrate kill wait explain suspend resume recover logs put cat pin drop locate blocks
+	check version help"
 _continuumctl_settings="accept allow_root encrypt t_high t_low valve watchdog watchdog_contention"
 
 # The options of a command
@@ -45,12 +46,15 @@ _continuumctl_options() {
 	up) echo --module ;;
 	down) echo --keep ;;
 	drain) echo --force ;;
-	get|status|peers|events|wait|explain|check) echo -j --json ;;
+	get|status|peers|events|wait|explain|check|locate|blocks) echo -j --json ;;
 	ps) echo -a -j --json ;;
 	metrics) echo -p --processes -o --output ;;
 	run) echo --to --pin --ttl --lease --linger -d --detach ;;
 	migrate) echo -j --json --cluster ;;
 	kill) echo -s -u --user --family --all ;;
+	put) echo -j --json --copies --chunk --family ;;
+	pin) echo --copies ;;
+	drop) echo --family --all ;;
 	suspend|resume) echo -u --user --family --all ;;
 	esac
 	echo --help
@@ -61,7 +65,7 @@ _continuumctl_value() {
 	case $1:$2 in
 	up:--module|metrics:-o|metrics:--output) echo file ;;
 	run:--to) _continuumctl_nodes; echo any ;;
-	run:--ttl|run:--lease) ;;
+	run:--ttl|run:--lease|put:--copies|put:--chunk|pin:--copies) ;;
 	kill:-s) _continuumctl_signals ;;
 	kill:-u|kill:--user|suspend:-u|suspend:--user|resume:-u|resume:--user) compgen -u ;;
 	kill:--family|suspend:--family|resume:--family) _continuumctl_gpids ;;
@@ -138,7 +142,7 @@ _continuumctl() {
 		_continuumctl_reply "$(_continuumctl_options "$command")" "$word"
 	elif [ "$command" = run ] && ((arguments == 0)); then
 		mapfile -t COMPREPLY < <(compgen -c -- "$word")
-	elif [ "$command" = run ]; then
+	elif [ "$command" = run ] || [ "$command" = put ]; then
 		_continuumctl_files "$word"
 	else
 		_continuumctl_reply "$(_continuumctl_argument "$command" "$arguments" "$before")" "$word"
