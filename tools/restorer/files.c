@@ -491,15 +491,16 @@ static void timerfd_arm(struct restore *r, int fd, const struct timerfd_arm *t)
 	/* a periodic one that has expired rests until it is read: it expires again at once */
 	bool expired = !t->value && t->interval && t->ticks;
 	__u64 value = expired ? 1 : t->value, v[4];
+	int flags = t->flags;
 
-	if (!(t->flags & TFD_TIMER_ABSTIME))
-		value = timers_left(r, t->clock, value);
+	if (!(flags & TFD_TIMER_ABSTIME))
+		value = timers_due(r, t->clock, value, &flags);
 	v[0] = t->interval / NS;
 	v[1] = t->interval % NS;
 	v[2] = value / NS;
 	v[3] = value % NS;
 	if (value)
-		restore_must(r, SYS(timerfd_settime, fd, t->flags, v, 0), "timerfd %d", fd);
+		restore_must(r, SYS(timerfd_settime, fd, flags, v, 0), "timerfd %d", fd);
 	if (t->ticks)
 		ticks_set(r, fd, t, expired);
 }

@@ -165,6 +165,8 @@ void timers_take(struct restore *r, const struct ctm_rec_posix_timer *rec);
 void timers_arm(struct restore *r);
 /** timers_left() - of @ns at capture, 0 for disarmed; else at least 1 */
 __u64 timers_left(struct restore *r, int clock, __u64 ns);
+/** timers_due() - the same for timer_settime(2) and timerfd_settime(2), with their @flags */
+__u64 timers_due(struct restore *r, int clock, __u64 ns, int *flags);
 
 /* threads.c */
 void threads_take(struct restore *r, const struct ctm_rec_thread *rec);

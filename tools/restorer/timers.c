@@ -9,7 +9,7 @@
 
 #define NS		1000000000ull
 #define ID_TRIES	100000
-
+#define ABSTIME		1		/* TIMER_ABSTIME, TFD_TIMER_ABSTIME */
 
 /* struct sigevent as the kernel has it */
 struct event {
@@ -30,6 +30,27 @@ __u64 timers_left(struct restore *r, int clock, __u64 ns)
 	if (!ns)
 		return 0;
 	return ns > gone ? ns - gone : 1;
+}
+
+/*
+ * When it has become due since the capture, the kernel counts from then on, and no
+ * period is lost.  By CLOCK_REALTIME that cannot be said: it may be set.
+ */
+__u64 timers_due(struct restore *r, int clock, __u64 ns, int *flags)
+{
+	*flags = 0;
+	if (!ns)
+		return 0;
+	switch (clock) {
+	case CLOCK_MONOTONIC:
+		*flags = ABSTIME;
+		return r->head.mono_ns + ns;
+	case CLOCK_BOOTTIME:
+		*flags = ABSTIME;
+		return r->head.boot_ns + ns;
+	default:
+		return timers_left(r, clock, ns);
+	}
 }
 
 void timers_take(struct restore *r, const struct ctm_rec_posix_timer *rec)
@@ -100,16 +121,17 @@ void timers_arm(struct restore *r)
 	struct ctm_rec_posix_timer *t;
 
 	for (t = timer_next(r, -1); t; t = timer_next(r, t->id)) {
-		__u64 left, v[4];
+		__u64 due, v[4];
+		int flags;
 
 		timer_make_at(r, t, choose);
-		left = timers_left(r, t->clock, t->value);
+		due = timers_due(r, t->clock, t->value, &flags);
 		v[0] = t->interval / NS;
 		v[1] = t->interval % NS;
-		v[2] = left / NS;
-		v[3] = left % NS;
-		if (left)
-			restore_must(r, SYS(timer_settime, t->id, 0, v, 0), "timer %d", t->id);
+		v[2] = due / NS;
+		v[3] = due % NS;
+		if (due)
+			restore_must(r, SYS(timer_settime, t->id, flags, v, 0), "timer %d", t->id);
 	}
 	if (choose)
 		sys_prctl(PR_TIMER_CREATE_RESTORE_IDS, 0, 0, 0, 0);
