@@ -94,9 +94,13 @@ static void machine_args(struct args *a, const struct node *n)
 	arg2(a, "-accel", kvm ? "kvm" : icount ? "tcg,thread=single" : "tcg,thread=multi");
 	if (icount)			/* an instruction is a nanosecond, and so is a tick of the TSC */
 		arg2(a, "-icount", "shift=0,sleep=off");
-	/* Without -cx16, QEMU 7.2's multi-threaded emulation makes 6.12 panic now and then. */
+	/*
+	 * Without -cx16, QEMU 7.2's multi-threaded emulation makes 6.12 panic now and then.
+	 * With erms the kernel clears and copies pages byte by byte, as emulation does it:
+	 * two to five times as slow, and much more where code has lain.
+	 */
 	arg(a, "-cpu");
-	arg(a, "%s%s", kvm ? "host" : "max,-cx16,-la57", cpu_less(n, less, sizeof(less)));
+	arg(a, "%s%s", kvm ? "host" : "max,-cx16,-la57,-erms,-fsrm", cpu_less(n, less, sizeof(less)));
 	arg(a, "-smp");
 	arg(a, "%d", lab->cpus);
 	arg(a, "-m");
