@@ -490,11 +490,13 @@ static void timerfd_arm(struct restore *r, int fd, const struct timerfd_arm *t)
 {
 	/* a periodic one that has expired rests until it is read: it expires again at once */
 	bool expired = !t->value && t->interval && t->ticks;
-	__u64 value = expired ? 1 : t->value, v[4];
+	__u64 value = t->value, v[4];
 	int flags = t->flags;
 
 	if (!(flags & TFD_TIMER_ABSTIME))
-		value = timers_due(r, t->clock, value, &flags);
+		value = timers_due(r, t->clock, expired ? 1 : value, &flags);
+	else if (expired)
+		value = sys_clock_ns(t->clock);
 	v[0] = t->interval / NS;
 	v[1] = t->interval % NS;
 	v[2] = value / NS;
