@@ -91,7 +91,12 @@ static void machine_args(struct args *a, const struct node *n)
 	arg(a, "-name");
 	arg(a, "lab-%s-%s", lab->name, n->name);
 	arg2(a, "-machine", lab->machine);
-	arg2(a, "-accel", kvm ? "kvm" : icount ? "tcg,thread=single" : "tcg,thread=multi");
+	/*
+	 * QEMU translates a program anew wherever it is loaded. When a page that held one is
+	 * cleared, all of its translations are thrown away, which took minutes in nodes that
+	 * had run for long; so they do not get the gigabyte that QEMU has for them.
+	 */
+	arg2(a, "-accel", kvm ? "kvm" : icount ? "tcg,thread=single" : "tcg,thread=multi,tb-size=64");
 	if (icount)			/* an instruction is a nanosecond, and so is a tick of the TSC */
 		arg2(a, "-icount", "shift=0,sleep=off");
 	/*
