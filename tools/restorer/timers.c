@@ -9,7 +9,6 @@
 
 #define NS		1000000000ull
 #define ID_TRIES	100000
-#define ABSTIME		1		/* TIMER_ABSTIME, TFD_TIMER_ABSTIME */
 
 /* struct sigevent as the kernel has it */
 struct event {
@@ -43,10 +42,10 @@ __u64 timers_due(struct restore *r, int clock, __u64 ns, int *flags)
 		return 0;
 	switch (clock) {
 	case CLOCK_MONOTONIC:
-		*flags = ABSTIME;
+		*flags = TIMER_ABSTIME;	/* as TFD_TIMER_ABSTIME */
 		return r->head.mono_ns + ns;
 	case CLOCK_BOOTTIME:
-		*flags = ABSTIME;
+		*flags = TIMER_ABSTIME;
 		return r->head.boot_ns + ns;
 	default:
 		return timers_left(r, clock, ns);
