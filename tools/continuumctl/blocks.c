@@ -252,6 +252,20 @@ static int write_full(const char *from, size_t length)
 	return DONE;
 }
 
+/* the blocks that the arguments name, and the device to ask.  Return: DONE or an exit status */
+static int open_names(int argc, char **argv, struct ctm_block **list, uint32_t *count, int *device)
+{
+	int status = parse_names(argc, argv, list, count);
+
+	if (status)
+		return status;
+	*device = open_device();
+	if (*device >= 0)
+		return DONE;
+	free(*list);
+	return device_status(*device);
+}
+
 int cat_blocks(int argc, char **argv)
 {
 	struct ctm_block *list;
@@ -260,14 +274,9 @@ int cat_blocks(int argc, char **argv)
 	uint32_t count;
 	char *buffer;
 
-	status = parse_names(argc, argv, &list, &count);
+	status = open_names(argc, argv, &list, &count, &device);
 	if (status)
 		return status;
-	device = open_device();
-	if (device < 0) {
-		free(list);
-		return device_status(device);
-	}
 	buffer = malloc(CTM_BLOCK_MAX);
 	for (uint32_t i = 0; i < count && buffer && !status; i++) {
 		list[i].buf = (uintptr_t)buffer;
@@ -300,14 +309,9 @@ static int change(int argc, char **argv, unsigned long request, uint32_t flags, 
 	int status, device, error;
 	uint32_t count;
 
-	status = parse_names(argc, argv, &list, &count);
+	status = open_names(argc, argv, &list, &count, &device);
 	if (status)
 		return status;
-	device = open_device();
-	if (device < 0) {
-		free(list);
-		return device_status(device);
-	}
 	error = continuum_blocks(device, request, flags, list, count, copies, reason);
 	status = tell_failures(list, count, reason, error);
 	free(list);
@@ -380,13 +384,11 @@ int command_locate(int argc, char **argv)
 {
 	struct ctm_locate l = { 0 };
 	struct ctm_holder *holders;
-	bool json = false;
-	int option, device, error, status;
+	bool json;
+	int device, error, status = json_option(argc, argv, &json);
 
-	while ((option = next_option(argc, argv, "j", NULL)) > 0)
-		json = true;
-	if (option < 0)
-		return USAGE;
+	if (status)
+		return status;
 	if (argc - optind != 1)
 		return usage_error("the name of one block is wanted");
 	if (continuum_block_parse(argv[optind], l.name))
@@ -416,8 +418,9 @@ static const struct { const char *key; size_t offset; } numbers[] = {
 	NUMBER(corrupt), NUMBER(repaired),
 };
 
-static void print_stores_json(const struct store *stores, size_t count)
+static void print_stores_json(const void *items, size_t count)
 {
+	const struct store *stores = items;
 	struct json_object *array = json_object_new_array();
 
 	for (size_t i = 0; i < count; i++) {
@@ -433,12 +436,13 @@ static void print_stores_json(const struct store *stores, size_t count)
 	json_print(array);
 }
 
-static void print_stores(const struct store *stores, size_t count)
+static void print_stores(const void *items, size_t count)
 {
 	static const char *const heads[] = {
 		"NODE", "BLOCKS", "BYTES", "USED", "QUOTA", "OWNER", "PINNED", "UNDER", "MOVING",
 		"COPIED", "DROPPED", "CORRUPT", "REPAIRED",
 	};
+	const struct store *stores = items;
 	struct table table;
 	char text[CTM_NAME_MAX];
 
@@ -468,34 +472,10 @@ static int by_name(const void *a, const void *b)
 
 int command_blocks(int argc, char **argv)
 {
-	struct list stores = { 0 };
-	struct netlink *nl;
-	bool json = false;
-	int status = DONE;
-	int option;
-	int error;
+	static const struct listing listing = {
+		.fetch = cluster_stores, .size = sizeof(struct store), .order = by_name,
+		.print = print_stores, .print_json = print_stores_json,
+	};
 
-	while ((option = next_option(argc, argv, "j", NULL)) > 0)
-		json = true;
-	if (option < 0)
-		return USAGE;
-	if (optind < argc)
-		return usage_error("\"%s\" is too much", argv[optind]);
-	nl = open_netlink(&status);
-	if (!nl)
-		return status;
-	error = cluster_stores(nl, &stores);
-	if (error)
-		status = fail(error, "%s", netlink_text_of(nl, error));
-	close_netlink(nl);
-	if (error)
-		return status;
-	if (stores.count)
-		qsort(stores.items, stores.count, sizeof(struct store), by_name);
-	if (json)
-		print_stores_json(stores.items, stores.count);
-	else
-		print_stores(stores.items, stores.count);
-	free(stores.items);
-	return DONE;
+	return run_listing(argc, argv, &listing);
 }

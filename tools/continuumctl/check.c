@@ -208,15 +208,11 @@ int command_check(int argc, char **argv)
 {
 	static const char *const marks[] = { "good", "note", "BAD" };
 	struct json_object *array;
-	bool json = false, bad = false;
-	int option;
+	bool json, bad = false;
+	int status = only_json(argc, argv, &json);
 
-	while ((option = next_option(argc, argv, "j", NULL)) > 0)
-		json = true;
-	if (option < 0)
-		return USAGE;
-	if (optind < argc)
-		return usage_error("\"%s\" is too much", argv[optind]);
+	if (status)
+		return status;
 	array = json_object_new_array();
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		struct verdict v = { 0 };

@@ -55,6 +55,11 @@ int exit_status_of(int error);
 
 int next_option(int argc, char **argv, const char *options, const struct option *longs);
 
+/** json_option() - of a command with -j and no other option.  Return: DONE or USAGE */
+int json_option(int argc, char **argv, bool *json);
+/** only_json() - the same, and no argument behind it */
+int only_json(int argc, char **argv, bool *json);
+
 /** open_device() - /dev/continuum, or a line and -errno */
 int open_device(void);
 /** open_netlink() - or a line and NULL; close_netlink() frees */
@@ -62,6 +67,22 @@ struct netlink *open_netlink(int *status);
 void close_netlink(struct netlink *nl);
 /** netlink_text_of() - what the kernel said about @error, or what strerror(3) says */
 const char *netlink_text_of(const struct netlink *nl, int error);
+
+/**
+ * struct listing - a command that prints one of cluster.h's lists
+ * @size:  of an item
+ * @order: of items, as qsort(3) has it
+ */
+struct listing {
+	int (*fetch)(struct netlink *nl, struct list *list);
+	size_t size;
+	int (*order)(const void *a, const void *b);
+	void (*print)(const void *items, size_t count);
+	void (*print_json)(const void *items, size_t count);
+};
+
+/** run_listing() - the whole command.  Return: its exit status */
+int run_listing(int argc, char **argv, const struct listing *listing);
 
 /** parse_gpid() - or a line.  Return: DONE or an exit status */
 int parse_gpid(const char *text, uint64_t *gpid);

@@ -177,16 +177,11 @@ static int listen_to(struct netlink *nl, bool json)
 int command_events(int argc, char **argv)
 {
 	struct netlink *nl;
-	bool json = false;
-	int status = DONE;
-	int option;
+	bool json;
+	int status = only_json(argc, argv, &json);
 
-	while ((option = next_option(argc, argv, "j", NULL)) > 0)
-		json = true;
-	if (option < 0)
-		return USAGE;
-	if (optind < argc)
-		return usage_error("\"%s\" is too much", argv[optind]);
+	if (status)
+		return status;
 	nl = open_netlink(&status);
 	if (!nl)
 		return status;

@@ -254,6 +254,25 @@ int next_option(int argc, char **argv, const char *options, const struct option 
 	return option;
 }
 
+int json_option(int argc, char **argv, bool *json)
+{
+	int option;
+
+	*json = false;
+	while ((option = next_option(argc, argv, "j", NULL)) > 0)
+		*json = true;
+	return option < 0 ? USAGE : DONE;
+}
+
+int only_json(int argc, char **argv, bool *json)
+{
+	int status = json_option(argc, argv, json);
+
+	if (!status && optind < argc)
+		status = usage_error("\"%s\" is too much", argv[optind]);
+	return status;
+}
+
 int open_device(void)
 {
 	int fd = continuum_open();
@@ -294,6 +313,32 @@ const char *netlink_text_of(const struct netlink *nl, int error)
 	if (nl->error[0])
 		return nl->error;
 	return error == -ENETDOWN ? "the node is not up (continuumctl up)" : strerror(-error);
+}
+
+int run_listing(int argc, char **argv, const struct listing *listing)
+{
+	struct list list = { 0 };
+	struct netlink *nl;
+	bool json;
+	int status = only_json(argc, argv, &json);
+	int error;
+
+	if (status)
+		return status;
+	nl = open_netlink(&status);
+	if (!nl)
+		return status;
+	error = listing->fetch(nl, &list);
+	if (error)
+		status = fail(error, "%s", netlink_text_of(nl, error));
+	close_netlink(nl);
+	if (error)
+		return status;
+	if (list.count)
+		qsort(list.items, list.count, listing->size, listing->order);
+	(json ? listing->print_json : listing->print)(list.items, list.count);
+	free(list.items);
+	return DONE;
 }
 
 int parse_gpid(const char *text, uint64_t *gpid)

@@ -32,8 +32,9 @@ static struct json_object *to_json(const struct peer *peer)
 	return object;
 }
 
-static void print_json(const struct peer *peers, size_t count)
+static void print_json(const void *items, size_t count)
 {
+	const struct peer *peers = items;
 	struct json_object *array = json_object_new_array();
 
 	for (size_t i = 0; i < count; i++)
@@ -49,12 +50,13 @@ static const char *takes(const struct peer *peer)
 	return peer->accepting ? "yes" : "no";
 }
 
-static void print_text(const struct peer *peers, size_t count)
+static void print_text(const void *items, size_t count)
 {
 	static const char *const heads[] = {
 		"NODE", "ADDRESS", "STATE", "HEARD", "LOAD", "PRESSURE", "CPU%", "MEM%", "RUN",
 		"PROCS", "FREE", "TAKES",
 	};
+	const struct peer *peers = items;
 	struct table table;
 	char text[64];
 
@@ -83,34 +85,10 @@ static int by_name(const void *a, const void *b)
 
 int command_peers(int argc, char **argv)
 {
-	struct list peers = { 0 };
-	struct netlink *nl;
-	bool json = false;
-	int status = DONE;
-	int option;
-	int error;
+	static const struct listing listing = {
+		.fetch = cluster_peers, .size = sizeof(struct peer), .order = by_name,
+		.print = print_text, .print_json = print_json,
+	};
 
-	while ((option = next_option(argc, argv, "j", NULL)) > 0)
-		json = true;
-	if (option < 0)
-		return USAGE;
-	if (optind < argc)
-		return usage_error("\"%s\" is too much", argv[optind]);
-	nl = open_netlink(&status);
-	if (!nl)
-		return status;
-	error = cluster_peers(nl, &peers);
-	if (error)
-		status = fail(error, "%s", netlink_text_of(nl, error));
-	close_netlink(nl);
-	if (error)
-		return status;
-	if (peers.count)
-		qsort(peers.items, peers.count, sizeof(struct peer), by_name);
-	if (json)
-		print_json(peers.items, peers.count);
-	else
-		print_text(peers.items, peers.count);
-	free(peers.items);
-	return DONE;
+	return run_listing(argc, argv, &listing);
 }

@@ -205,15 +205,12 @@ int command_get(int argc, char **argv)
 	const struct setting *only = NULL;
 	struct netlink *nl;
 	struct node node;
-	bool json = false;
-	int status = DONE;
-	int option;
+	bool json;
+	int status = json_option(argc, argv, &json);
 	int error;
 
-	while ((option = next_option(argc, argv, "j", NULL)) > 0)
-		json = true;
-	if (option < 0)
-		return USAGE;
+	if (status)
+		return status;
 	if (optind < argc && !json && is_block_name(argv[optind]))
 		return cat_blocks(argc, argv);
 	if (argc - optind > 1)
