@@ -180,8 +180,9 @@ struct ctm_migrate {
 /**
  * struct ctm_wait - CTM_IOC_WAIT: wait for the end of a process
  * @size:   sizeof(struct ctm_wait)
- * @flags:  0 or CTM_WAIT_NOHANG (EAGAIN when it still lives)
- * @gpid:   the process; may be asked on any node
+ * @flags:  CTM_WAIT_*
+ * @gpid:   the process; may be asked on any node.  With CTM_WAIT_CHILD in: 0 for any
+ *          child; out: which it is
  * @status: out: wait(2) status
  * @end:    out: enum ctm_end
  * @cpu_ns: out: CPU time used
@@ -190,6 +191,10 @@ struct ctm_migrate {
  * @host_name: out
  *
  * An exit record is kept at home for an hour.  Anyone may ask.  Interruptible.
+ *
+ * CTM_WAIT_CHILD: as waitpid(2): a child of the caller, made by DIST_FORK, that was not
+ * waited for in this way yet; each is given exactly once, to one thread.  ECHILD: there
+ * is none (any more).
  */
 struct ctm_wait {
 	__u32 size;
@@ -203,7 +208,95 @@ struct ctm_wait {
 	__u8 result[CTM_RESULT_MAX];
 	char host_name[CTM_NAME_MAX];
 };
-#define CTM_WAIT_NOHANG		(1u << 0)
+#define CTM_WAIT_NOHANG		(1u << 0)	/* EAGAIN when it, or every child, still lives */
+#define CTM_WAIT_CHILD		(1u << 1)
+
+/**
+ * struct ctm_result - CTM_IOC_RESULT: what the caller, a Continuum process, leaves behind
+ * @size:  sizeof(struct ctm_result)
+ * @flags: must be 0
+ * @len:   0 to CTM_RESULT_MAX
+ * @pad:   0
+ * @data:  the result
+ *
+ * Goes into its exit record when it ends, however it ends; a later call replaces it.
+ * Travels with the process.  ESRCH: the caller is no Continuum process.
+ */
+struct ctm_result {
+	__u32 size;
+	__u32 flags;
+	__u32 len;
+	__u32 pad;
+	__u8 data[CTM_RESULT_MAX];
+};
+
+#define CTM_FORK_MAX		4096u	/* children of one call */
+#define CTM_FORK_NODES_MAX	4096u	/* nodes named in one call */
+
+/**
+ * struct ctm_fork_child - one child of DIST_FORK
+ * @gpid:  out: its GPID, 0 when there is none
+ * @node:  out: node id where it was made, or would have been
+ * @error: out: 0, or a positive errno: there is no such child
+ */
+struct ctm_fork_child {
+	__u64 gpid;
+	__u32 node;
+	__u32 error;
+};
+
+/**
+ * struct ctm_dist_fork - CTM_IOC_DIST_FORK: fork the caller onto nodes of the cluster
+ * @size:     sizeof(struct ctm_dist_fork)
+ * @flags:    must be 0
+ * @count:    children, 1 to CTM_FORK_MAX
+ * @nnodes:   nodes at @nodes, 0: the cluster chooses, the least loaded first
+ * @nodes:    user address of @nnodes times char[CTM_NAME_MAX], a NUL terminated name each:
+ *            child i goes to node i modulo @nnodes
+ * @children: user address of @count times struct ctm_fork_child, filled in the parent
+ * @index:    out, in a child: which it is, from 0
+ * @made:     out, in the parent: children that exist
+ * @reason:   text, of the first child that does not exist
+ *
+ * As fork(2), but each child is a process of the cluster of its own, with a GPID, and runs
+ * on the node that was chosen.  Only the calling thread exists in it.  The caller must be
+ * a Continuum process.
+ *
+ * Return: in the parent the number of children that exist, or an error when none does; 0
+ * in a child.  What became of each stands in @children: a child exists and is reported
+ * there, or it does not exist and never will.  The call returns when that is known of
+ * all.  Signals wait until then; SIGKILL does not.
+ *
+ * What a child has: the memory (a copy; MADV_DONTFORK and MADV_WIPEONFORK as at fork(2)),
+ * credentials, directory, limits, signal handlers and mask of its parent; no pending
+ * signals, no timers.  Its pid is the calling thread's id, in a PID namespace of its own.  Its
+ * home is its parent's, its family its parent's family, its time to live its parent's less
+ * one.  Files: those that every node has it opens again, at the same place, with an offset of
+ * its own from then on; those that stay at home are shared with the parent, offset and
+ * all, through the deputy of the family's first process, for as long as that lives.  What
+ * cannot be shared with a process elsewhere (pipes and sockets between threads of
+ * the caller, shared memory, ...) makes the call fail, and @reason names it.
+ *
+ * When the first process of a family ends, the others are destroyed with it, unless it was
+ * started with run --linger.  When another parent ends, its children live on.
+ *
+ * EAGAIN: the family has used up its budget of processes, see continuumctl set
+ * family_budget.  ETIME: the time to live of the caller does not allow children.  EOPNOTSUPP: it
+ * holds something that children elsewhere cannot have.  ESRCH: the caller is no
+ * Continuum process.  EHOSTUNREACH: no such node, it does not answer, or the family's home does not.  EXDEV: the node
+ * cannot take it.
+ */
+struct ctm_dist_fork {
+	__u32 size;
+	__u32 flags;
+	__u32 count;
+	__u32 nnodes;
+	__u64 nodes;
+	__u64 children;
+	__u32 index;
+	__u32 made;
+	char reason[CTM_REASON_MAX];
+};
 
 /**
  * struct ctm_signal - CTM_IOC_SIGNAL: send a signal to a process, wherever it is
@@ -796,7 +889,7 @@ struct ctm_serve {
 
 #define CTM_IOC_INFO		CTM_IOC(0x10)
 #define CTM_IOC_MIGRATE		CTM_IOC(0x11)
-/* 0x12 DIST_FORK: reserved */
+#define CTM_IOC_DIST_FORK	CTM_IOC(0x12)
 #define CTM_IOC_WAIT		CTM_IOC(0x13)
 #define CTM_IOC_SIGNAL		CTM_IOC(0x14)
 #define CTM_IOC_DESTROY		CTM_IOC(0x15)
@@ -807,8 +900,9 @@ struct ctm_serve {
 #define CTM_IOC_PIN		CTM_IOC(0x1a)
 #define CTM_IOC_DROP		CTM_IOC(0x1b)
 #define CTM_IOC_LOCATE		CTM_IOC(0x1c)
-/* 0x1e RESULT 0x1f CHECKPOINT 0x20 RESTORE: reserved */
 #define CTM_IOC_WORKED		CTM_IOC(0x1d)
+#define CTM_IOC_RESULT		CTM_IOC(0x1e)
+/* 0x1f CHECKPOINT 0x20 RESTORE: reserved */
 #define CTM_IOC_EXPLAIN		CTM_IOC(0x21)
 #define CTM_IOC_SET		CTM_IOC(0x22)
 #define CTM_IOC_RECOVER		CTM_IOC(0x23)
