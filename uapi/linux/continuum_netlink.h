@@ -9,6 +9,8 @@
  * initial network namespace.  Numbers in attributes are in host byte order
  * unless an attribute says otherwise; texts are NUL terminated.
  *
+ * The same for programs to read, in the form of the kernel's YNL: continuum.yaml.
+ *
  * Errors
  * ------
  * Every refusal carries a text in the extended acknowledgement (set
