@@ -392,10 +392,9 @@ static void set_limits(void)
 static pid_t start_agent(int exe)
 {
 	const char *name = conf_get("name", 0), *repo = conf_get("repo", 0);
-	char lab_name[128], lab_node[32], lab_nodes[32], lab_repo[4096];
+	char lab_name[128], lab_node[32], lab_nodes[32], lab_repo[4096], path[4096 + 128];
 	char *argv[] = { "lab-agent", NULL };
-	char *envp[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-			 "LANG=C.UTF-8", lab_name, lab_node, lab_nodes, lab_repo, NULL };
+	char *envp[] = { path, "LANG=C.UTF-8", lab_name, lab_node, lab_nodes, lab_repo, NULL };
 	pid_t pid = fork();
 
 	if (pid)
@@ -404,6 +403,9 @@ static pid_t start_agent(int exe)
 	snprintf(lab_node, sizeof(lab_node), "LAB_NODE=n%d", node);
 	snprintf(lab_nodes, sizeof(lab_nodes), "LAB_NODES=%s", conf_get("nodes", 0));
 	snprintf(lab_repo, sizeof(lab_repo), "LAB_REPO=%s", repo ? repo : "");
+	/* the tree's own programs first: they belong to the module that is loaded */
+	snprintf(path, sizeof(path), "PATH=%s%s%s", repo ? repo : "", repo ? "/build/tools:" : "",
+		 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	setsid();
 	syscall(SYS_execveat, exe, "", argv, envp, AT_EMPTY_PATH);
 	die("cannot start the agent");
