@@ -49,8 +49,23 @@ int continuum_migrate_as(int fd, uint64_t gpid, const char *node, uint32_t flags
 /** continuum_worked() - the caller does useful work; @ttl, if not NULL: what that gives it */
 int continuum_worked(int fd, uint32_t *ttl);
 
-/** continuum_wait() - wait for the end of a process; @flags: 0 or CTM_WAIT_NOHANG */
+/** continuum_wait() - wait for the end of a process; @flags: CTM_WAIT_NOHANG, CTM_WAIT_CHILD */
 int continuum_wait(int fd, uint64_t gpid, uint32_t flags, struct ctm_wait *result);
+
+/**
+ * continuum_dist_fork() - fork the caller onto nodes of the cluster
+ * @children: @count of them, filled in the parent
+ * @nodes:    @nnodes names: child i goes to node i modulo @nnodes; none: the cluster chooses
+ * @index:    in a child, which it is; may be NULL
+ *
+ * Return: in the parent the number of children that exist; 0 in a child; -errno: none does.
+ */
+int continuum_dist_fork(int fd, struct ctm_fork_child *children, uint32_t count,
+			const char (*nodes)[CTM_NAME_MAX], uint32_t nnodes, uint32_t *index,
+			char *reason);
+
+/** continuum_result() - what the caller leaves behind when it ends, up to CTM_RESULT_MAX bytes */
+int continuum_result(int fd, const void *data, size_t length);
 
 /** continuum_signal() - send @sig to a process; @flags: 0 or CTM_SIGNAL_GROUP; @timeout_ms 0: 10 s */
 int continuum_signal(int fd, uint64_t gpid, int sig, uint32_t flags, uint32_t timeout_ms,

@@ -91,6 +91,37 @@ int continuum_wait(int fd, uint64_t gpid, uint32_t flags, struct ctm_wait *resul
 	return call(fd, CTM_IOC_WAIT, result);
 }
 
+int continuum_dist_fork(int fd, struct ctm_fork_child *children, uint32_t count,
+			const char (*nodes)[CTM_NAME_MAX], uint32_t nnodes, uint32_t *index,
+			char *reason)
+{
+	struct ctm_dist_fork f = {
+		.size = sizeof(f),
+		.count = count,
+		.nnodes = nnodes,
+		.nodes = (uintptr_t)nodes,
+		.children = (uintptr_t)children,
+	};
+	int made = ioctl(fd, CTM_IOC_DIST_FORK, &f);
+
+	if (made < 0)
+		made = -errno;
+	if (!made && index)
+		*index = f.index;
+	copy_reason(reason, f.reason);
+	return made;
+}
+
+int continuum_result(int fd, const void *data, size_t length)
+{
+	struct ctm_result r = { .size = sizeof(r), .len = (uint32_t)length };
+
+	if (length > sizeof(r.data))
+		return -EINVAL;
+	memcpy(r.data, data, length);
+	return call(fd, CTM_IOC_RESULT, &r);
+}
+
 int continuum_signal(int fd, uint64_t gpid, int sig, uint32_t flags, uint32_t timeout_ms,
 		     char *reason)
 {
