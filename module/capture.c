@@ -83,7 +83,8 @@ int ctm_explain_process(struct ctm_explain_ctx *x)
 	ctm_explain_task(x);
 	ctm_explain_creds(x);
 	ctm_explain_ns(x);
-	ctm_explain_timers(x);
+	if (!x->fork)
+		ctm_explain_timers(x);
 	ctm_explain_mm(x);
 	ctm_explain_files(x);
 	explain_budget(x);
@@ -175,6 +176,7 @@ static int check_again(struct ctm_capture *c)
 {
 	struct ctm_explain_ctx x = {
 		.p = c->p, .leader = c->leader, .at_home = ctm_process_is_home(c->p), .frozen = true,
+		.fork = c->fork,
 	};
 	unsigned int i;
 	const char *bad;
@@ -200,7 +202,8 @@ static unsigned int spare_threads(unsigned int threads)
 
 int ctm_capture_hole(struct ctm_capture *c)
 {
-	unsigned int threads = min_t(unsigned int, get_nr_threads(c->leader), CTM_THREADS_MAX);
+	unsigned int threads = c->fork ? 1 : min_t(unsigned int, get_nr_threads(c->leader),
+						   CTM_THREADS_MAX);
 	struct ctm_areas as;
 	int err = ctm_areas_get(&as, c->leader);
 
@@ -227,6 +230,9 @@ static int gather(struct ctm_capture *c, struct ctm_capture_state *s)
 
 	if (err)
 		return err;
+	if (c->fork)
+		ctm_areas_fork(&s->areas);
+	s->files.fork = c->fork;
 	s->files.p = c->p;
 	s->files.at_home = ctm_process_is_home(c->p);
 	s->files.c = c;
@@ -249,7 +255,7 @@ static int put_head(struct ctm_capture *c, struct ctm_capture_state *s)
 {
 	struct ctm_rec_head h = {
 		.magic = CTM_IMAGE_MAGIC, .version = CTM_IMAGE_VERSION,
-		.flags = c->p->flags, .gpid = c->p->gpid, .epoch = c->p->epoch,
+		.flags = c->fork ? c->p->flags & ~CTM_ADOPT_TTY : c->p->flags, .gpid = c->p->gpid, .epoch = c->p->epoch,
 		.threads = c->ntasks, .hole = c->hole, .hole_len = c->hole_len,
 	};
 	s64 mono, boot;
@@ -285,6 +291,18 @@ static int put_applied(struct ctm_capture *c)
 	return n ? put_record(c, CTM_REC_APPLIED, 0, n * sizeof(*a)) : 0;
 }
 
+static int put_result(struct ctm_capture *c)
+{
+	struct ctm_rec_result *r = c->buf + sizeof(struct ctm_rec);
+
+	memset(r, 0, sizeof(*r));
+	spin_lock(&c->p->lock);
+	r->len = c->p->result_len;
+	memcpy(r->data, c->p->result, r->len);
+	spin_unlock(&c->p->lock);
+	return r->len ? put_record(c, CTM_REC_RESULT, 0, sizeof(*r)) : 0;
+}
+
 static int put_end(struct ctm_capture *c)
 {
 	struct ctm_rec_end end = { .records = c->records, .pages = c->pages };
@@ -298,13 +316,19 @@ static int put_all(struct ctm_capture *c)
 		ctm_capture_creds, ctm_capture_task, ctm_capture_rlimits, ctm_capture_mm,
 		ctm_capture_files, put_tty, ctm_capture_vmas, ctm_capture_sighand,
 		ctm_timers_take, ctm_capture_timers, ctm_capture_threads,
-		ctm_capture_pages, ctm_capture_pending, put_applied, put_end,
+		ctm_capture_pages, ctm_capture_pending, put_applied, put_result, put_end,
 	};
-	unsigned int i;
+	/* no timers, no signals that wait, no result: those are its parent's */
+	static int (*const fork_steps[])(struct ctm_capture *) = {
+		ctm_capture_creds, ctm_capture_task, ctm_capture_rlimits, ctm_capture_mm,
+		ctm_capture_files, ctm_capture_vmas, ctm_capture_sighand, ctm_capture_timers,
+		ctm_capture_threads, ctm_capture_pages, put_end,
+	};
+	unsigned int i, n = c->fork ? ARRAY_SIZE(fork_steps) : ARRAY_SIZE(steps);
 	int err = put_head(c, ctm_state(c));
 
-	for (i = 0; !err && i < ARRAY_SIZE(steps); i++)
-		err = steps[i](c);
+	for (i = 0; !err && i < n; i++)
+		err = c->fork ? fork_steps[i](c) : steps[i](c);
 	return err;
 }
 

@@ -66,6 +66,7 @@ struct ctm_capture {
 	struct task_struct **tasks;	/* all live threads, leader first; referenced */
 	unsigned int ntasks;
 	bool self;			/* current captures itself in the MIGRATE call */
+	bool fork;			/* for children: what fork(2) leaves out is, @leader is the caller */
 	/* which of the identities collected before the destination has */
 	const void *idents;
 	size_t idents_len;
@@ -127,6 +128,7 @@ struct ctm_explain_ctx {
 	bool at_home;
 	bool frozen;			/* it does not run: what is read is exact */
 	bool unsure;			/* a blocker may be somebody's call under way: ask again */
+	bool fork;			/* what would stop a fork of @leader, a thread */
 };
 /** ctm_stop()/ctm_note() - add a "stop: " or "note: "/"home: " line */
 __printf(2, 3) void ctm_stop(struct ctm_explain_ctx *x, const char *fmt, ...);
@@ -144,6 +146,13 @@ int ctm_explain_process(struct ctm_explain_ctx *x);
  */
 int ctm_freeze(struct ctm_process *p, unsigned int timeout_ms, char *why);
 void ctm_thaw(struct ctm_process *p);	/* cannot fail */
+/**
+ * ctm_freeze_around() - the same, but for @caller, who is in a call of ours and waits for us
+ * @caller holds p->journey, and does so until ctm_thaw_around().
+ */
+int ctm_freeze_around(struct ctm_process *p, struct task_struct *caller, unsigned int timeout_ms,
+		      char *why);
+void ctm_thaw_around(struct ctm_process *p);
 /** ctm_kill_copy() - SIGKILL to every thread group of the capsule, frozen or not, until none is left (bounded) */
 int ctm_kill_copy(struct ctm_process *p, unsigned int timeout_ms);
 /** ctm_tasks() - all live tasks of the capsule, referenced, leader first, in a kvmalloc'ed array. Return: count or -errno */

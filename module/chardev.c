@@ -18,6 +18,7 @@
 #include "chardev.h"
 #include "compat/compat.h"
 #include "courier.h"
+#include "fork.h"
 #include "journey.h"
 #include "keeper.h"
 #include "land.h"
@@ -77,7 +78,20 @@ static int call_migrate(struct ctm_file *cf, void *arg)
 
 static int call_wait(struct ctm_file *cf, void *arg)
 {
-	return ctm_wait(arg);
+	struct ctm_wait *w = arg;
+
+	return w->flags & CTM_WAIT_CHILD ? ctm_wait_child(w) : ctm_wait(w);
+}
+
+/* the only one that leaves something in memory which is not the caller's own */
+static int dist_fork(struct ctm_dist_fork *arg, void __user *user)
+{
+	return ctm_dist_fork(arg, (unsigned long)user + offsetof(struct ctm_dist_fork, index));
+}
+
+static int call_result(struct ctm_file *cf, void *arg)
+{
+	return ctm_result(arg);
 }
 
 static int call_signal(struct ctm_file *cf, void *arg)
@@ -280,6 +294,8 @@ static const struct call calls[] = {
 	CALL(CTM_IOC_INFO,	ctm_info,	gpid,		call_info),
 	CALL(CTM_IOC_MIGRATE,	ctm_migrate,	node,		call_migrate),
 	CALL(CTM_IOC_WAIT,	ctm_wait,	gpid,		call_wait),
+	CALL(CTM_IOC_DIST_FORK,	ctm_dist_fork,	made,		NULL),
+	CALL(CTM_IOC_RESULT,	ctm_result,	data,		call_result),
 	CALL(CTM_IOC_SIGNAL,	ctm_signal,	timeout_ms,	call_signal),
 	CALL(CTM_IOC_DESTROY,	ctm_target,	gpid,		call_destroy),
 	CALL(CTM_IOC_SUSPEND,	ctm_target,	gpid,		call_suspend),
@@ -308,6 +324,8 @@ union arg {
 	struct ctm_info info;
 	struct ctm_migrate migrate;
 	struct ctm_wait wait;
+	struct ctm_dist_fork dist_fork;
+	struct ctm_result result;
 	struct ctm_signal signal;
 	struct ctm_target target;
 	struct ctm_explain explain;
@@ -347,7 +365,7 @@ static bool flags_known(const struct call *c, __u32 flags)
 	case CTM_IOC_MIGRATE:
 		return !(flags & ~CTM_MIGRATE_CLUSTER);
 	case CTM_IOC_WAIT:
-		return !(flags & ~CTM_WAIT_NOHANG);
+		return !(flags & ~(CTM_WAIT_NOHANG | CTM_WAIT_CHILD));
 	case CTM_IOC_SIGNAL:
 		return !(flags & ~CTM_SIGNAL_GROUP);
 	case CTM_IOC_PUT:
@@ -389,7 +407,7 @@ static long ctm_ioctl(struct file *file, unsigned int nr, unsigned long uarg)
 	ret = -EINVAL;
 	if (!flags_known(c, arg->head.flags))
 		goto out;
-	ret = c->fn(cf, arg);
+	ret = c->fn ? c->fn(cf, arg) : dist_fork(&arg->dist_fork, user);
 	arg->head.size = usize;
 	if (copy_to_user(user, arg, min_t(size_t, usize, c->size)) && !ret)
 		ret = -EFAULT;

@@ -60,9 +60,9 @@ static void post(struct ctm_rfiles *rf, u32 type, u64 value)
 
 void ctm_deputy_post(struct ctm_process *p, u32 type, u64 value)
 {
-	struct ctm_rfiles *rf = ctm_rfiles_of(p);
+	struct ctm_rfiles *rf = p->parent ? NULL : ctm_rfiles_of(p);
 
-	if (!rf)
+	if (!rf)			/* a child of DIST_FORK has no deputy of its own */
 		return;
 	spin_lock(&rf->lock);
 	if (!rf->exit_posted)
@@ -125,6 +125,7 @@ void ctm_deputy_unbind(struct ctm_deputy_file *d)
 	d->rf->deputy = CTM_DEPUTY_GONE;	/* operations that come now end with -EIO */
 	spin_unlock(&d->rf->lock);
 	ctm_home_fail(d->rf);
+	ctm_deputy_drain(d->rf);
 	ctm_term_hangup(p);
 	spin_lock(&p->lock);
 	ended = p->ended;
@@ -169,18 +170,62 @@ ssize_t ctm_deputy_write(struct ctm_deputy_file *d, struct file *f, struct iov_i
 
 void ctm_deputy_need(struct ctm_rfiles *rf)
 {
+	struct ctm_rfiles *s = ctm_home_server(rf);
 	bool ask;
 
-	spin_lock(&rf->lock);
-	ask = rf->nqueue > rf->idle && !rf->worker_asked && rf->servers < CTM_RFILE_WORKERS;
-	if (ask) {
-		rf->worker_asked = true;
-		post(rf, CTM_EV_WORKER, 0);
+	spin_lock(&s->lock);
+	if (s != rf && list_empty(&rf->ready_link) && !s->closed && s->deputy != CTM_DEPUTY_GONE) {
+		ctm_process_get(rf->p);
+		list_add_tail(&rf->ready_link, &s->ready);
+		s->nready++;
 	}
-	spin_unlock(&rf->lock);
+	ask = s->nqueue + s->nready > s->idle && !s->worker_asked && s->servers < CTM_RFILE_WORKERS;
+	if (ask) {
+		s->worker_asked = true;
+		post(s, CTM_EV_WORKER, 0);
+	}
+	spin_unlock(&s->lock);
 	if (ask)
-		wake_up_all(&rf->ev_wait);
-	wake_up(&rf->work_wait);
+		wake_up_all(&s->ev_wait);
+	wake_up(&s->work_wait);
+}
+
+/* the next of the family that has operations, with a reference to its process, or NULL */
+static struct ctm_rfiles *next_ready(struct ctm_rfiles *s)
+{
+	struct ctm_rfiles *rf;
+
+	spin_lock(&s->lock);
+	rf = list_first_entry_or_null(&s->ready, struct ctm_rfiles, ready_link);
+	if (rf) {
+		list_del_init(&rf->ready_link);
+		s->nready--;
+	}
+	spin_unlock(&s->lock);
+	return rf;
+}
+
+static bool is_of_family(struct ctm_process *p, void *arg)
+{
+	struct ctm_process *root = arg;
+
+	return p->parent && p->family == root->gpid && smp_load_acquire(&p->rfiles);
+}
+
+void ctm_deputy_drain(struct ctm_rfiles *rf)
+{
+	struct ctm_process **v;
+	struct ctm_rfiles *next;
+	unsigned int i, n;
+
+	if (rf->p->parent)
+		return;
+	while ((next = next_ready(rf)))
+		ctm_process_put(next->p);
+	n = ctm_process_collect(is_of_family, rf->p, &v);
+	for (i = 0; i < n; i++)
+		ctm_home_fail(v[i]->rfiles);
+	ctm_process_collect_put(v, n);
 }
 
 static bool closed(struct ctm_rfiles *rf)
@@ -188,24 +233,47 @@ static bool closed(struct ctm_rfiles *rf)
 	return READ_ONCE(rf->closed);
 }
 
+/* its own first; of another one, @rf comes with a reference to its process */
+static struct ctm_hop *take_op(struct ctm_rfiles *s, struct ctm_rfiles **rf)
+{
+	struct ctm_hop *op = ctm_home_take(s);
+
+	*rf = s;
+	while (!op && (*rf = next_ready(s))) {
+		op = ctm_home_take(*rf);
+		if (!op)
+			ctm_process_put((*rf)->p);
+		else if (READ_ONCE((*rf)->nqueue))
+			ctm_deputy_need(*rf);
+	}
+	return op;
+}
+
+static bool work_waits(struct ctm_rfiles *s)
+{
+	return READ_ONCE(s->nqueue) || READ_ONCE(s->nready) || closed(s);
+}
+
 /* the next operation; NULL: the process ended.  -EINTR: a signal */
-static struct ctm_hop *next_op(struct ctm_rfiles *rf)
+static struct ctm_hop *next_op(struct ctm_rfiles *s, struct ctm_rfiles **rf)
 {
 	struct ctm_hop *op;
 	int err;
 
-	spin_lock(&rf->lock);
-	rf->idle++;
-	spin_unlock(&rf->lock);
-	err = wait_event_interruptible_exclusive(rf->work_wait,
-						 (op = ctm_home_take(rf)) || closed(rf));
-	spin_lock(&rf->lock);
-	rf->idle--;
-	spin_unlock(&rf->lock);
-	if (err) {
-		wake_up(&rf->work_wait);	/* if the wake was ours, pass it on */
-		return ERR_PTR(-EINTR);
-	}
+	do {
+		spin_lock(&s->lock);
+		s->idle++;
+		spin_unlock(&s->lock);
+		err = wait_event_interruptible_exclusive(s->work_wait, work_waits(s));
+		spin_lock(&s->lock);
+		s->idle--;
+		spin_unlock(&s->lock);
+		if (err) {
+			wake_up(&s->work_wait);	/* if the wake was ours, pass it on */
+			return ERR_PTR(-EINTR);
+		}
+		op = take_op(s, rf);
+	} while (!op && !closed(s));
 	return op;
 }
 
@@ -225,7 +293,7 @@ static int copy_arg(struct ctm_serve *arg, unsigned long uarg)
 
 long ctm_deputy_serve_ioctl(struct ctm_deputy_file *d, unsigned long uarg)
 {
-	struct ctm_rfiles *rf = d->rf;
+	struct ctm_rfiles *rf = d->rf, *of;
 	struct ctm_hscratch scratch = {};
 	struct ctm_serve arg;
 	struct ctm_hop *op;
@@ -244,12 +312,14 @@ long ctm_deputy_serve_ioctl(struct ctm_deputy_file *d, unsigned long uarg)
 	rf->worker_asked = false;
 	spin_unlock(&rf->lock);
 	do {
-		op = next_op(rf);
+		op = next_op(rf, &of);
 		err = PTR_ERR_OR_ZERO(op);
 		if (!err && op) {
 			/* the thread may be busy for long: others may be needed */
 			ctm_deputy_need(rf);
-			err = ctm_home_run(rf, op, &scratch);
+			err = ctm_home_run(of, op, &scratch);
+			if (of != rf)
+				ctm_process_put(of->p);
 		}
 	} while (!err && op);
 	spin_lock(&rf->lock);

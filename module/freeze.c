@@ -47,8 +47,8 @@ static int freezer_write(struct ctm_process *p, const char *value)
 	return n < 0 ? n : 0;
 }
 
-/* all live tasks frozen and off their CPUs?  Else @why names one.  -ESRCH: no tasks */
-static int frozen(struct ctm_process *p, char *why)
+/* all live tasks (but @caller) frozen and off their CPUs?  Else @why names one.  -ESRCH: no tasks */
+static int frozen(struct ctm_process *p, struct task_struct *caller, char *why)
 {
 	struct task_struct *g, *t;
 	unsigned int n = 0;
@@ -59,7 +59,7 @@ static int frozen(struct ctm_process *p, char *why)
 		if (!in_capsule(t, p) || !live(t))
 			continue;
 		n++;
-		if (t->frozen && !smp_load_acquire(&t->on_cpu))
+		if ((t->frozen || t == caller) && !smp_load_acquire(&t->on_cpu))
 			continue;
 		snprintf(why, CTM_REASON_MAX, "thread %d (%.16s) does not stop",
 			 task_pid_nr(t), t->comm);
@@ -70,16 +70,16 @@ static int frozen(struct ctm_process *p, char *why)
 	if (!n)
 		return -ESRCH;
 	/* a stopped task has its bit set at all times: the cgroup knows better */
-	return ret && test_bit(CGRP_FROZEN, &p->cgrp->flags);
+	return ret && (caller || test_bit(CGRP_FROZEN, &p->cgrp->flags));
 }
 
-static int wait_frozen(struct ctm_process *p, ktime_t deadline, char *why)
+static int wait_frozen(struct ctm_process *p, struct task_struct *caller, ktime_t deadline, char *why)
 {
 	unsigned int us = 100;
 	int ret;
 
 	for (;;) {
-		ret = frozen(p, why);
+		ret = frozen(p, caller, why);
 		if (ret < 0) {
 			strscpy(why, "it has ended", CTM_REASON_MAX);
 			return ret;
@@ -189,7 +189,7 @@ int ctm_freeze(struct ctm_process *p, unsigned int timeout_ms, char *why)
 			snprintf(why, CTM_REASON_MAX, "the freezer answers error %d", err);
 			return err;
 		}
-		err = wait_frozen(p, deadline, why);
+		err = wait_frozen(p, NULL, deadline, why);
 		if (err)
 			goto err_thaw;
 		hide_interrupts(p);
@@ -214,6 +214,33 @@ void ctm_thaw(struct ctm_process *p)
 	lockdep_assert_held(&p->journey);
 	if (WARN_ON_ONCE(!p->freezers) || --p->freezers)
 		return;
+	release(p);
+}
+
+/*
+ * Others of the process must not change its memory while a child's is read; what they
+ * wait for goes on afterwards, as after any freeze.
+ */
+int ctm_freeze_around(struct ctm_process *p, struct task_struct *caller, unsigned int timeout_ms,
+		      char *why)
+{
+	int err;
+
+	p->waits = ctm_waits_find(p);
+	err = freezer_write(p, "1");
+	if (err)
+		snprintf(why, CTM_REASON_MAX, "the freezer answers error %d", err);
+	else
+		err = wait_frozen(p, caller, ktime_add_ms(ktime_get(), timeout_ms), why);
+	hide_interrupts(p);
+	ctm_waits_settle(p->waits);
+	if (err)
+		release(p);
+	return err;
+}
+
+void ctm_thaw_around(struct ctm_process *p)
+{
 	release(p);
 }
 

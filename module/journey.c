@@ -292,20 +292,18 @@ static int collect_idents(struct journey *j)
 	return j->cap.ident_bits ? 0 : -ENOMEM;
 }
 
-static void fill_offer(struct journey *j, struct ctm_ho_offer *o)
+void ctm_offer_fill(struct ctm_process *p, struct task_struct *leader, struct ctm_ho_offer *o)
 {
-	struct ctm_process *p = j->p;
 	struct ctm_life life;
 	struct ctm_info info;
 
 	ctm_process_info(p, &info);
 	memset(o, 0, sizeof(*o));
 	ctm_ho_abi_put(&o->abi, ctm_abi_self());
-	o->flags = cpu_to_le32(p->flags | (j->self ? CTM_HO_OFFER_SELF : 0) |
-			       (j->cluster ? CTM_HO_OFFER_CLUSTER : 0));
-	o->uid = cpu_to_le32(info.uid);
-	o->gid = cpu_to_le32(from_kgid(&init_user_ns, task_cred_xxx(j->leader, gid)));
-	o->threads = cpu_to_le32(get_nr_threads(j->leader));
+	o->flags = cpu_to_le32(p->flags);
+	o->uid = cpu_to_le32(from_kuid(&init_user_ns, task_cred_xxx(leader, uid)));
+	o->gid = cpu_to_le32(from_kgid(&init_user_ns, task_cred_xxx(leader, gid)));
+	o->threads = cpu_to_le32(get_nr_threads(leader));
 	o->hops = cpu_to_le32(p->hops);
 	ctm_reaper_look(p, &life);
 	o->ttl = cpu_to_le32(life.ttl);
@@ -314,9 +312,17 @@ static void fill_offer(struct journey *j, struct ctm_ho_offer *o)
 	o->lease_used_ms = cpu_to_le32(div_u64(life.used, NSEC_PER_MSEC));
 	o->rss = cpu_to_le64(info.rss);
 	o->cpu_ns = cpu_to_le64(info.cpu_ns);
+	memcpy(o->comm, info.comm, sizeof(o->comm));
+	o->family = cpu_to_le64(p->family);
+}
+
+static void fill_offer(struct journey *j, struct ctm_ho_offer *o)
+{
+	ctm_offer_fill(j->p, j->leader, o);
+	o->flags |= cpu_to_le32((j->self ? CTM_HO_OFFER_SELF : 0) |
+				(j->cluster ? CTM_HO_OFFER_CLUSTER : 0));
 	o->nidents = cpu_to_le32(j->cap.nidents);
 	o->ident_bytes = cpu_to_le32(j->cap.idents_len);
-	memcpy(o->comm, info.comm, sizeof(o->comm));
 	j->mono_tx = ktime_get_ns() + j->mono_ns;
 	j->boot_tx = ktime_get_boottime_ns() + j->boot_ns;
 	o->mono_ns = cpu_to_le64(j->mono_tx);

@@ -7,6 +7,11 @@
 
 #include "process.h"
 
+struct ctm_ho_offer;
+
+/** ctm_offer_fill() - what an OFFER says of @p, which runs here as @leader; no files, no clocks */
+void ctm_offer_fill(struct ctm_process *p, struct task_struct *leader, struct ctm_ho_offer *o);
+
 /** ctm_migrate() - CTM_IOC_MIGRATE, from any node; may not return (self) */
 int ctm_migrate(struct ctm_migrate *arg);
 /** ctm_explain() - CTM_IOC_EXPLAIN, from any node */

@@ -97,7 +97,7 @@ struct ctm_keeper *ctm_adopt(struct ctm_adopt *arg)
 	err = -ESRCH;
 	if (!leader)
 		goto err_capsule;
-	p = ctm_process_new(0);
+	p = ctm_process_new(0, 0);
 	err = PTR_ERR_OR_ZERO(p);
 	if (err)
 		goto err_leader;

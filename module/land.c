@@ -7,6 +7,9 @@
  * done is decided by core/handoff.c, stepped under todo.lock; the serve thread
  * does it.  While the restorer builds it alone receives from the connection, and
  * the serve thread only waits (`reading` says that it is inside).
+ *
+ * A child of a fork lands in the same way, from an image that is stored here: a worker
+ * of the fork stands in for the serve thread, and has no connection.
  */
 #include <linux/delay.h>
 #include <linux/fdtable.h>
@@ -32,6 +35,7 @@
 #include "reaper.h"
 #include "rfile.h"
 #include "signals.h"
+#include "stored.h"
 #include "term.h"
 #include "trace.h"
 #include "waits.h"
@@ -66,6 +70,9 @@ struct ctm_landing {
 	wait_queue_head_t wait;		/* for verdict, taken, gone */
 	bool taken;			/* an OFFER took this keeper, and BEGIN has come */
 	struct ctm_conn *conn;		/* of the serve thread */
+	const struct ctm_land_order *order;	/* in its place: of a fork, ... */
+	u64 image_at;			/* ... read so far; the restorer's */
+	u32 index;
 	atomic_t reading;
 	wait_queue_head_t read;		/* for reading to be 0 */
 	struct ctm_process *p;
@@ -82,12 +89,14 @@ struct ctm_landing {
 	struct ctm_ho_commit *commit;
 	size_t commit_len;
 	struct ctm_keeper *keeper;	/* once GO */
+	struct ctm_keeper *next_keeper;	/* had before a child may start, for that cannot fail */
 	void *buf;			/* CTM_REC_ROOM */
 	int error;
 	char why[CTM_REASON_MAX];
 };
 
 static LIST_HEAD(waiting_landers);
+static DECLARE_WAIT_QUEUE_HEAD(landers_wait);	/* for one in waiting_landers */
 static LIST_HEAD(live_landings);
 static DEFINE_MUTEX(landers_lock);	/* both lists */
 static const struct ctm_land_gate *land_gate;
@@ -196,6 +205,7 @@ struct ctm_landing *ctm_land_wait(struct ctm_land *arg)
 	mutex_lock(&landers_lock);
 	list_add_tail(&l->list, &waiting_landers);
 	mutex_unlock(&landers_lock);
+	wake_up(&landers_wait);
 
 	err = wait_event_interruptible(l->wait, READ_ONCE(l->taken) ||
 				       READ_ONCE(l->verdict) == ABORTED);
@@ -266,7 +276,7 @@ static bool reader_enter(struct ctm_landing *l)
 {
 	atomic_inc(&l->reading);
 	smp_mb__after_atomic();		/* pairs with the serve thread's verdict, then reading */
-	if (READ_ONCE(l->verdict) == UNDECIDED && l->conn)
+	if (READ_ONCE(l->verdict) == UNDECIDED && (l->conn || l->order))
 		return true;
 	reader_leave(l);
 	return false;
@@ -313,14 +323,43 @@ static int take_applied(struct ctm_landing *l, const struct ctm_rec *rec)
 	return err;
 }
 
+static int take_result(struct ctm_landing *l, const struct ctm_rec *rec)
+{
+	const struct ctm_rec_result *r = (const void *)(rec + 1);
+
+	spin_lock(&l->p->lock);
+	l->p->result_len = r->len;
+	memcpy(l->p->result, r->data, sizeof(r->data));
+	spin_unlock(&l->p->lock);
+	return 0;
+}
+
+/* the next record of a stored image, which was judged when it came */
+static int stored_record(struct ctm_landing *l)
+{
+	struct ctm_rec *rec = l->buf;
+	int err = ctm_stored_read(l->order->image, &l->image_at, rec, sizeof(*rec));
+
+	if (!err && rec->len)
+		err = ctm_stored_read(l->order->image, &l->image_at, rec + 1, rec->len);
+	if (!err && rec->type == CTM_REC_CREDS)
+		err = bound_creds(l, (void *)(rec + 1));
+	if (err)
+		fail(l, -err, "its image cannot be read");
+	return err ?: sizeof(*rec) + rec->len;
+}
+
 /* one record from the connection into l->buf, judged.  Return: its bytes or -errno */
 static int next_record(struct ctm_landing *l)
 {
 	struct ctm_rec *rec = l->buf;
 	const char *why;
 	char text[CTM_REASON_MAX];
-	int err = ctm_conn_recv(l->conn, rec, sizeof(*rec));
+	int err;
 
+	if (l->order)
+		return stored_record(l);
+	err = ctm_conn_recv(l->conn, rec, sizeof(*rec));
 	if (err)
 		goto lost;
 	if (rec->len > CTM_REC_MAX - sizeof(*rec)) {
@@ -344,6 +383,8 @@ static int next_record(struct ctm_landing *l)
 	}
 	if (rec->type == CTM_REC_APPLIED && take_applied(l, rec))
 		return -ENOMEM;
+	if (rec->type == CTM_REC_RESULT)
+		take_result(l, rec);
 	return sizeof(*rec) + rec->len;
 bad:
 	ctm_count(CTM_CNT_BAD_IMAGE);
@@ -362,7 +403,7 @@ static int take_head(struct ctm_landing *l)
 	const struct ctm_rec *rec = l->buf;
 
 	memcpy(&l->head, rec + 1, sizeof(l->head));
-	if (l->head.gpid == l->m.id.gpid && l->head.uid == le32_to_cpu(l->offer.uid) &&
+	if (l->head.gpid == (l->order ? l->order->parent : l->m.id.gpid) && l->head.uid == le32_to_cpu(l->offer.uid) &&
 	    l->head.flags == l->p->flags && l->head.leader == le32_to_cpu(l->begin.leader) &&
 	    l->head.hole == le64_to_cpu(l->begin.hole) &&
 	    l->head.hole_len == le64_to_cpu(l->begin.hole_len) &&
@@ -426,10 +467,18 @@ static bool has_more(struct ctm_landing *l, const struct ctm_record *arg)
 
 	if (l->raw_left || l->end_read)
 		return false;
-	ahead = ctm_conn_ahead(l->conn, &have);
-	if (have < sizeof(rec))
-		return false;
-	memcpy(&rec, ahead, sizeof(rec));
+	if (l->order) {
+		u64 at = l->image_at;
+
+		have = CTM_REC_MAX;
+		if (ctm_stored_read(l->order->image, &at, &rec, sizeof(rec)))
+			return false;
+	} else {
+		ahead = ctm_conn_ahead(l->conn, &have);
+		if (have < sizeof(rec))
+			return false;
+		memcpy(&rec, ahead, sizeof(rec));
+	}
 	return rec.len <= have - sizeof(rec) &&
 	       ctm_rec_room(sizeof(rec) + (size_t)rec.len) <= arg->buf_len - arg->len;
 }
@@ -468,7 +517,8 @@ ssize_t ctm_landing_read(struct ctm_landing *l, struct iov_iter *to)
 	if (!reader_enter(l))
 		return -ECONNABORTED;
 	iov_iter_truncate(to, n);
-	err = ctm_conn_recv_iter(l->conn, to);
+	err = l->order ? ctm_stored_read_iter(l->order->image, &l->image_at, to) :
+	      ctm_conn_recv_iter(l->conn, to);
 	if (!err) {
 		l->raw_left -= n;
 		note_progress(l);
@@ -710,6 +760,9 @@ static loff_t go(struct ctm_landing *l, struct file *file, struct ctm_land_threa
 	bool last;
 
 	queue_own(l);
+	if (l->order && l->order->index_at)	/* a place of its own, or nobody's loss but its own */
+		if (put_user(l->index, (u32 __user *)(unsigned long)l->order->index_at))
+			pr_debug("continuum: process %llx: no room for its index\n", l->m.id.gpid);
 	if (t->restart != CTM_RESTART_NONE && rewrite_timeout(t))
 		t->restart = CTM_RESTART_NONE;	/* no stack there: the time begins anew */
 	set_regs(&t->regs);
@@ -753,7 +806,8 @@ static void arrive(struct ctm_landing *l)
 static bool settled(struct ctm_landing *l)
 {
 	char why[CTM_REASON_MAX];
-	int err = thread_group_leader(current) ? ctm_rfiles_settle(l->p) : 0;
+	/* the files of a child stay where its parent's are: nobody has to be asked */
+	int err = thread_group_leader(current) && !l->order ? ctm_rfiles_settle(l->p) : 0;
 
 	if (!err)
 		return true;
@@ -851,7 +905,7 @@ static int room_for(u64 rss, char *why)
 	return -EXDEV;
 }
 
-static int judge(const struct ctm_ho_offer *o, const struct ctm_peer_info *from, char *why)
+int ctm_land_judge(const struct ctm_ho_offer *o, u32 n, char *why)
 {
 	struct ctm_abi abi;
 
@@ -871,7 +925,7 @@ static int judge(const struct ctm_ho_offer *o, const struct ctm_peer_info *from,
 	ctm_ho_abi_get(&abi, &o->abi);
 	if (ctm_abi_compatible(&abi, ctm_abi_self(), why))
 		return -EXDEV;
-	return room_for(le64_to_cpu(o->rss), why);
+	return room_for(le64_to_cpu(o->rss) * n, why);
 }
 
 /* the registry's entry: ours when it comes home, else a new one */
@@ -885,7 +939,7 @@ static int enter_process(struct ctm_landing *l)
 		return -EEXIST;
 	}
 	if (!p) {
-		p = ctm_process_new(l->m.id.gpid);
+		p = ctm_process_new(l->m.id.gpid, le64_to_cpu(l->offer.family));
 		if (IS_ERR(p))
 			return PTR_ERR(p);
 		p->host = l->source;
@@ -945,9 +999,10 @@ static void refuse(struct ctm_conn *c, const struct ctm_ho_id *id, int err, cons
 	ctm_ho_send_text(c, CTM_HO_FRAME_REFUSE, id, -err, why);
 }
 
-static int send_accept(struct ctm_landing *l, const void *idents, u64 mono_rx, u64 boot_rx)
+int ctm_land_accept(struct ctm_conn *c, const struct ctm_ho_id *id, const struct ctm_ho_offer *o,
+		    u64 mono_rx, u64 boot_rx, char *why)
 {
-	unsigned int n = le32_to_cpu(l->offer.nidents);
+	unsigned int n = le32_to_cpu(o->nidents);
 	size_t len = sizeof(struct ctm_ho_accept) + (n + 7) / 8;
 	struct ctm_ho_accept *a;
 	unsigned long *bits;
@@ -957,19 +1012,19 @@ static int send_accept(struct ctm_landing *l, const void *idents, u64 mono_rx, u
 	a = kvzalloc(len, GFP_KERNEL_ACCOUNT);
 	if (!bits || !a)
 		goto out;
-	err = ctm_idents_check(idents, le32_to_cpu(l->offer.ident_bytes), n, bits, l->why);
-	if (!err && l->why[0])
+	err = ctm_idents_check(o->idents, le32_to_cpu(o->ident_bytes), n, bits, why);
+	if (!err && why[0])
 		err = -EXDEV;		/* something that it needs is not here */
 	if (err)
 		goto out;
-	a->nidents = l->offer.nidents;
+	a->nidents = o->nidents;
 	memcpy(a->bits, bits, (n + 7) / 8);
 	a->mono_rx = cpu_to_le64(mono_rx);
 	a->boot_rx = cpu_to_le64(boot_rx);
 	a->mono_tx = cpu_to_le64(ktime_get_ns());
 	a->boot_tx = cpu_to_le64(ktime_get_boottime_ns());
-	trace_handoff_phase(&l->m.id, CTM_PHASE_ACCEPT);
-	err = ctm_ho_send(l->conn, CTM_HO_FRAME_ACCEPT, &l->m.id, a, len, NULL, 0);
+	trace_handoff_phase(id, CTM_PHASE_ACCEPT);
+	err = ctm_ho_send(c, CTM_HO_FRAME_ACCEPT, id, a, len, NULL, 0);
 out:
 	kvfree(a);
 	kvfree(bits);
@@ -993,7 +1048,7 @@ static struct ctm_landing *consider(struct ctm_conn *c, const struct ctm_ho_fram
 	if (!err && (ev.id.src_boot != ctm_conn_peer_boot(c) || ev.id.dst_boot != ctm_node_boot()))
 		err = -ESTALE;
 	if (!err)
-		err = judge(o, &from, why);
+		err = ctm_land_judge(o, 1, why);
 	if (!err)
 		err = clear_way(&ev.id, why);
 	if (err)
@@ -1019,7 +1074,7 @@ static struct ctm_landing *consider(struct ctm_conn *c, const struct ctm_ho_fram
 	if (!err)
 		err = ctm_conn_read_ahead(c);
 	if (!err)
-		err = send_accept(l, o->idents, mono_rx, boot_rx);
+		err = ctm_land_accept(c, &ev.id, o, mono_rx, boot_rx, l->why);
 	if (!err)
 		ctm_rfiles_expect(l->p);
 	strscpy(why, l->why[0] ? l->why : "cannot land", sizeof(why));
@@ -1038,9 +1093,7 @@ no:
 /* wait until the restorer does not touch the connection any more */
 static void expel_reader(struct ctm_landing *l)
 {
-	if (!l->conn)
-		return;
-	if (atomic_read(&l->reading))
+	if (l->conn && atomic_read(&l->reading))
 		ctm_conn_abort(l->conn);
 	wait_event(l->read, !atomic_read(&l->reading));
 }
@@ -1061,7 +1114,8 @@ static void do_discard(struct ctm_landing *l)
 	if (l->leader)
 		kill_pid(l->leader, SIGKILL, 1);
 	if (l->why[0])
-		pr_info("continuum: process %llx: landing given up: %s\n", l->m.id.gpid, l->why);
+		pr_info_ratelimited("continuum: process %llx: landing given up: %s\n", l->m.id.gpid,
+				    l->why);
 	ctm_count(CTM_CNT_HANDOFF_ABORTED);
 }
 
@@ -1103,20 +1157,22 @@ static void take_life(struct ctm_landing *l)
 static void do_release(struct ctm_landing *l)
 {
 	struct ctm_process *p = l->p;
-	struct ctm_keeper *k = ctm_keeper_new(p);
+	struct ctm_keeper *k = l->next_keeper ?: ctm_keeper_new(p);
 	const struct ctm_ho_commit *c = l->commit;	/* NULL: an operator's RECOVER */
 	struct ctm_term_pos pos = {
 		.in_taken = c ? le64_to_cpu(c->term_in) : 0,
 		.out_sent = c ? le64_to_cpu(c->term_out) : 0,
 	};
 
+	l->next_keeper = NULL;
 	if (!k) {			/* its pages were had for less: the OOM killer's doing */
 		do_discard(l);
 		return;
 	}
 	if (c)
 		ctm_signals_load(p, ctm_ho_commit_applied(c), le32_to_cpu(c->napplied));
-	p->cpu_before_ns = le64_to_cpu(c ? c->cpu_ns : l->offer.cpu_ns);
+	if (!l->order)
+		p->cpu_before_ns = le64_to_cpu(c ? c->cpu_ns : l->offer.cpu_ns);
 	p->hops = le32_to_cpu(l->offer.hops) + 1;
 	take_life(l);
 	p->attempt = 0;
@@ -1145,7 +1201,7 @@ static void do_release(struct ctm_landing *l)
 	else
 		ctm_keeper_post(p, CTM_EV_LANDED, 0);
 	wait_event_timeout(l->wait, READ_ONCE(l->gone) == l->head.threads, msecs_to_jiffies(GO_MS));
-	ctm_count(CTM_CNT_HANDOFF_IN);
+	ctm_count(l->order ? CTM_CNT_FORKED_IN : CTM_CNT_HANDOFF_IN);
 	leave_gate(l, true);
 }
 
@@ -1513,6 +1569,26 @@ static void drive(struct ctm_landing *l)
 	}
 }
 
+/* what is left of a landing, when it is over */
+static void landing_over(struct ctm_landing *l)
+{
+	set_verdict(l, ABORTED);	/* nothing if it was GO */
+	leave_gate(l, false);		/* nothing if it is here */
+	set_limbo(l, false);
+	expel_reader(l);
+	if (l->verdict == ABORTED && l->p) {
+		ctm_rfiles_ended(l->p);
+		ctm_signals_forget(l->p);
+		if (l->p_is_new)
+			ctm_process_forget(l->p);
+	}
+	l->conn = NULL;
+	mutex_lock(&landers_lock);
+	list_del_init(&l->list);
+	mutex_unlock(&landers_lock);
+	landing_put(l);
+}
+
 static void serve(struct ctm_conn *c)
 {
 	struct ctm_landing *l;
@@ -1531,21 +1607,118 @@ static void serve(struct ctm_conn *c)
 		return;
 	set_user_nice(current, MIN_NICE);	/* as the source's worker: see there */
 	drive(l);
-	set_verdict(l, ABORTED);	/* nothing if it was GO */
-	leave_gate(l, false);		/* nothing if it is here */
-	set_limbo(l, false);
-	expel_reader(l);
-	if (l->verdict == ABORTED && l->p) {
-		ctm_rfiles_ended(l->p);
-		ctm_signals_forget(l->p);
-		if (l->p_is_new)
-			ctm_process_forget(l->p);
+	landing_over(l);
+}
+
+/* ---- a child of a fork ---- */
+
+#define LANDER_MS	60000	/* without any keeper that waits */
+#define LANDER_LOOK_MS	500
+
+static struct ctm_landing *await_lander(const struct ctm_land_order *o, const struct ctm_ho_id *id)
+{
+	unsigned long until = jiffies + msecs_to_jiffies(LANDER_MS);
+	struct ctm_landing *l;
+
+	for (;;) {
+		l = take_lander(id);
+		if (l || !o->wanted(o) || !ctm_node_is_up() || time_after(jiffies, until))
+			return l;
+		wait_event_timeout(landers_wait, !list_empty_careful(&waiting_landers),
+				   msecs_to_jiffies(LANDER_LOOK_MS));
 	}
-	l->conn = NULL;
-	mutex_lock(&landers_lock);
-	list_del_init(&l->list);
-	mutex_unlock(&landers_lock);
-	landing_put(l);
+}
+
+/* OFFER and BEGIN, as if they had come for it alone */
+static int child_begin(struct ctm_landing *l, const struct ctm_land_order *o, u32 index)
+{
+	struct ctm_ho_event ev = { .type = CTM_HO_EV_OFFER, .ok = true, .id = l->m.id };
+	int err;
+
+	l->order = o;
+	l->index = index;
+	l->source = o->source;
+	l->offer = *o->offer;
+	l->begin = *o->begin;
+	l->noted = jiffies;
+	err = enter_process(l);
+	if (!err) {
+		l->next_keeper = ctm_keeper_new(l->p);
+		l->commit_len = sizeof(*l->commit);
+		l->commit = kvzalloc(l->commit_len, GFP_KERNEL_ACCOUNT);
+		err = l->next_keeper && l->commit ? 0 : -ENOMEM;
+	}
+	ev.ok = !err;
+	ev.error = -err;
+	step(l, &ev);
+	if (!err)
+		happen(l, CTM_HO_EV_BEGIN, 0);
+	return err;
+}
+
+/* what the machine says, until @state or the end */
+static void child_drive(struct ctm_landing *l, enum ctm_ho_dest_state state)
+{
+	enum ctm_ho_action a;
+
+	for (;;) {
+		a = ctm_todo_next(&l->todo);
+		if (a && a != CTM_HO_TELL_HOME)		/* home has decided it */
+			act(l, a);
+		else if (!a && (l->m.state == state || ctm_ho_dest_over(&l->m)))
+			break;
+		else if (!a)
+			wait_input(l);
+	}
+}
+
+/* it exists: from here on whatever becomes of it is told home as its end */
+static void child_go(struct ctm_landing *l)
+{
+	happen(l, CTM_HO_EV_COMMIT, 0);
+	child_drive(l, CTM_HO_DST_STARTED);
+	happen(l, CTM_HO_EV_RELEASED, 0);
+	child_drive(l, CTM_HO_DST_SETTLED);
+	if (l->verdict == GO)
+		return;
+	l->p_is_new = false;		/* its end has to be told, then it is forgotten */
+	spin_lock(&l->p->lock);
+	l->p->epoch = 1;
+	spin_unlock(&l->p->lock);
+	ctm_process_stillborn(l->p);
+}
+
+int ctm_land_child(const struct ctm_land_order *o, u64 gpid, u32 index, char *why)
+{
+	struct ctm_ho_id id = {
+		.gpid = gpid, .attempt = 1, .src_boot = o->source_boot, .dst_boot = ctm_node_boot(),
+	};
+	struct ctm_landing *l = await_lander(o, &id);
+	int err;
+
+	if (!l) {
+		snprintf(why, CTM_REASON_MAX, o->wanted(o) ? "%s: no restorer is ready (is continuumd running?)" :
+			 "%s: the fork was given up", ctm_node_name());
+		return o->wanted(o) ? -EXDEV : -ECANCELED;
+	}
+	err = child_begin(l, o, index);
+	child_drive(l, CTM_HO_DST_PREPARED);
+	if (l->m.state == CTM_HO_DST_PREPARED)
+		err = o->may_start(o, gpid);
+	else if (!err)
+		err = -(l->error ?: l->m.error ?: ECANCELED);
+	if (!err) {
+		child_go(l);
+	} else if (!ctm_ho_dest_over(&l->m)) {
+		happen(l, CTM_HO_EV_ABORT, -err);
+		child_drive(l, CTM_HO_DST_DISCARDED);
+	}
+	if (err)
+		strscpy(why, l->why[0] ? l->why : "it could not be made", CTM_REASON_MAX);
+	if (l->next_keeper)
+		ctm_keeper_free(l->next_keeper);
+	landing_over(l);
+	return err;
 }
 
 /* ---- questions of the source ---- */

@@ -12,7 +12,13 @@
 #include <linux/uio.h>
 #include "keeper.h"
 
+struct ctm_conn;
+struct ctm_ho_id;
+
+struct ctm_ho_begin;
+struct ctm_ho_offer;
 struct ctm_landing;
+struct ctm_stored;
 
 /** ctm_land_wait() - CTM_IOC_LAND.  Return: a landing (a reference) or ERR_PTR; fills @arg */
 struct ctm_landing *ctm_land_wait(struct ctm_land *arg);
@@ -30,6 +36,38 @@ struct ctm_keeper *ctm_landing_keeper(struct ctm_landing *l);
 __poll_t ctm_landing_poll(struct ctm_landing *l, struct file *f, struct poll_table_struct *pt);
 /** ctm_landing_close() - the keeper's file is closed */
 void ctm_landing_close(struct ctm_landing *l);
+
+/**
+ * struct ctm_land_order - what is the same for all children that a fork lands here
+ * @image:  whole; each landing reads it by itself
+ * @offer, @begin: as of a handoff of the parent
+ * @parent, @source, @source_boot: it was captured from, there
+ * @index_at: user address for a child's index
+ * @may_start: called when a child is whole and waits.  0: it exists, here, from now on
+ * @wanted: not any more: those who wait for a keeper give up
+ */
+struct ctm_land_order {
+	struct ctm_stored *image;
+	const struct ctm_ho_offer *offer;
+	const struct ctm_ho_begin *begin;
+	u64 parent;
+	u32 source;
+	u64 source_boot;
+	u64 index_at;
+	int (*may_start)(const struct ctm_land_order *o, u64 gpid);
+	bool (*wanted)(const struct ctm_land_order *o);
+};
+/**
+ * ctm_land_child() - build one and let it run
+ * @why: CTM_REASON_MAX, on an error.  Context: a worker, sleeps for as long as it takes.
+ * Return: 0: it runs, or ran; -errno: it does not exist
+ */
+int ctm_land_child(const struct ctm_land_order *o, u64 gpid, u32 index, char *why);
+/** ctm_land_judge() - may @n processes of this offer be here?  0 or -errno with @why */
+int ctm_land_judge(const struct ctm_ho_offer *o, u32 n, char *why);
+/** ctm_land_accept() - which of the files behind the offer are here: ACCEPT, sent on @c */
+int ctm_land_accept(struct ctm_conn *c, const struct ctm_ho_id *id, const struct ctm_ho_offer *o,
+		    u64 mono_rx, u64 boot_rx, char *why);
 
 /** ctm_landing_recover() - an operator: start the copy in limbo here; as ctm_journey_recover() */
 int ctm_landing_recover(u64 gpid, const struct ctm_caller *by, char *why);

@@ -11,6 +11,7 @@
 #include "balance.h"
 #include "chardev.h"
 #include "courier.h"
+#include "fork.h"
 #include "handoff_io.h"
 #include "journey.h"
 #include "keeper.h"
@@ -58,6 +59,7 @@ static const struct part parts[] = {
 	{ "handoff",	ctm_handoff_io_init,	ctm_handoff_io_exit },
 	{ "journey",	ctm_journey_init,	ctm_journey_exit },
 	{ "land",	ctm_land_init,		ctm_land_exit },
+	{ "fork",	ctm_fork_init,		ctm_fork_exit },
 	{ "balance",	ctm_balance_init,	ctm_balance_exit },
 	{ "recover",	ctm_recover_init,	ctm_recover_exit },
 	{ "net",	ctm_net_init,		ctm_net_exit },

@@ -39,6 +39,7 @@
 
 #define PROCESSES_MAX		65536u
 #define EXIT_RECORD_KEPT	(3600 * HZ)
+#define TAKEN_RECORD_KEPT	(60 * HZ)	/* its taking may be confirmed again */
 #define EXIT_REPORT_RETRY	(2 * HZ)
 #define LIST_TIMEOUT_MS		2000
 #define SETTLE_RETRY		(3 * HZ)
@@ -73,6 +74,7 @@ static void release(struct kref *ref)
 	ctm_rfiles_free(p);
 	ctm_term_free(p);
 	kvfree(p->applied);
+	kfree(p->taking);
 	kfree_rcu(p, rcu);
 }
 
@@ -122,7 +124,7 @@ struct ctm_process *ctm_process_of_task(struct task_struct *t)
 static void report_work(struct work_struct *work);
 static void settle_work(struct work_struct *work);
 
-static struct ctm_process *alloc_process(u64 gpid)
+static struct ctm_process *alloc_process(u64 gpid, u64 family)
 {
 	struct ctm_process *p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
 
@@ -130,13 +132,14 @@ static struct ctm_process *alloc_process(u64 gpid)
 		return NULL;
 	kref_init(&p->ref);
 	p->gpid = gpid;
-	p->family = gpid;
+	p->family = family ?: gpid;
 	p->host = ctm_node_id();
 	ctm_life_start(&p->life, 0, 0);
 	p->state = CTM_STATE_RUNNING;
 	spin_lock_init(&p->lock);
 	mutex_init(&p->journey);
 	mutex_init(&p->signal_lock);
+	mutex_init(&p->wait_lock);
 	init_waitqueue_head(&p->wait);
 	INIT_LIST_HEAD(&p->all);
 	INIT_DELAYED_WORK(&p->report, report_work);
@@ -145,7 +148,23 @@ static struct ctm_process *alloc_process(u64 gpid)
 	return p;
 }
 
-struct ctm_process *ctm_process_new(u64 gpid)
+static int enter(struct ctm_process *p)
+{
+	int err = -EUSERS;
+
+	mutex_lock(&registry_lock);
+	if (registry_count < PROCESSES_MAX)
+		err = rhashtable_lookup_insert_fast(&registry, &p->node, by_gpid);
+	if (!err) {
+		list_add_tail(&p->all, &registry_list);
+		registry_count++;
+		ctm_process_get(p);	/* the registry's */
+	}
+	mutex_unlock(&registry_lock);
+	return err;
+}
+
+struct ctm_process *ctm_process_new(u64 gpid, u64 family)
 {
 	struct ctm_process *p;
 	int err;
@@ -160,20 +179,33 @@ struct ctm_process *ctm_process_new(u64 gpid)
 			return ERR_PTR(err);
 		gpid = CTM_GPID(ctm_node_id(), seq);
 	}
-	p = alloc_process(gpid);
+	p = alloc_process(gpid, family);
 	if (!p)
 		return ERR_PTR(-ENOMEM);
-
-	mutex_lock(&registry_lock);
-	err = -EUSERS;
-	if (registry_count < PROCESSES_MAX)
-		err = rhashtable_lookup_insert_fast(&registry, &p->node, by_gpid);
-	if (!err) {
-		list_add_tail(&p->all, &registry_list);
-		registry_count++;
-		ctm_process_get(p);	/* the registry's */
+	err = enter(p);
+	if (err) {
+		kfree(p);
+		return ERR_PTR(err);
 	}
-	mutex_unlock(&registry_lock);
+	return p;
+}
+
+struct ctm_process *ctm_process_new_child(u64 gpid, struct ctm_process *parent, u32 node, u64 boot)
+{
+	struct ctm_process *p = alloc_process(gpid, parent->family);
+	int err;
+
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	p->parent = parent->gpid;
+	p->forking = true;
+	p->fork_node = node;
+	p->fork_boot = boot;
+	spin_lock(&parent->lock);
+	p->uid = parent->uid;
+	memcpy(p->comm, parent->comm, sizeof(p->comm));
+	spin_unlock(&parent->lock);
+	err = enter(p);
 	if (err) {
 		kfree(p);
 		return ERR_PTR(err);
@@ -346,12 +378,22 @@ struct exit_report {
 	__s32 status;
 	__u32 end;
 	__u32 epoch;
-	__u32 pad;
+	__u32 result_len;
+	__u8 result[CTM_RESULT_MAX];
 };
+
+static void (*end_hook)(struct ctm_process *p);	/* set at module init */
+
+void ctm_process_on_end(void (*fn)(struct ctm_process *p))
+{
+	WRITE_ONCE(end_hook, fn);
+}
 
 /* at home: the record that wait() returns, for an hour */
 static void keep_exit_record(struct ctm_process *p, const struct exit_report *r, u32 host)
 {
+	void (*hook)(struct ctm_process *) = READ_ONCE(end_hook);
+
 	spin_lock(&p->lock);
 	if (p->ended) {
 		spin_unlock(&p->lock);
@@ -361,6 +403,8 @@ static void keep_exit_record(struct ctm_process *p, const struct exit_report *r,
 	p->exit.end = r->end;
 	p->exit.cpu_ns = r->cpu_ns;
 	p->exit.host = host;
+	p->exit.result_len = min_t(u32, r->result_len, CTM_RESULT_MAX);
+	memcpy(p->exit.result, r->result, p->exit.result_len);
 	p->state = CTM_STATE_ENDED;
 	p->ended_at = jiffies;
 	p->ended = true;
@@ -370,6 +414,8 @@ static void keep_exit_record(struct ctm_process *p, const struct exit_report *r,
 	ctm_rfiles_ended(p);
 	ctm_deputy_post(p, CTM_EV_EXITED, (u32)r->status);
 	wake_up_all(&p->wait);
+	if (hook)
+		hook(p);
 	ctm_event_process(CTM_NL_EV_PROCESS_ENDED, p->gpid, host, "ended");
 }
 
@@ -396,6 +442,14 @@ static int serve_exited(u32 from, const void *req, size_t len, void *resp, size_
 	return err;
 }
 
+static void take_result(struct ctm_process *p, struct exit_report *r)
+{
+	spin_lock(&p->lock);
+	r->result_len = p->result_len;
+	memcpy(r->result, p->result, sizeof(r->result));
+	spin_unlock(&p->lock);
+}
+
 static int send_exit_report(struct ctm_process *p)
 {
 	struct exit_report r = {
@@ -407,6 +461,7 @@ static int send_exit_report(struct ctm_process *p)
 	};
 	size_t none = 0;
 
+	take_result(p, &r);
 	return ctm_call(CTM_GPID_NODE(p->gpid), CTM_CALL_EXITED, &r, sizeof(r), NULL, &none, 2000);
 }
 
@@ -423,6 +478,29 @@ static void report_work(struct work_struct *work)
 	}
 	ctm_process_forget(p);
 	ctm_process_put(p);		/* the work's */
+}
+
+static void report_end(struct ctm_process *p, const struct exit_report *r)
+{
+	if (ctm_process_is_home(p)) {
+		keep_exit_record(p, r, ctm_node_id());
+		return;
+	}
+	spin_lock(&p->lock);
+	p->exit.status = r->status;
+	p->exit.end = r->end;
+	p->exit.cpu_ns = r->cpu_ns;
+	p->ended_at = jiffies;
+	p->state = CTM_STATE_ENDED;
+	spin_unlock(&p->lock);
+	ctm_rfiles_ended(p);
+	ctm_process_get(p);
+	if (send_exit_report(p)) {
+		schedule_delayed_work(&p->report, EXIT_REPORT_RETRY);
+		return;
+	}
+	ctm_process_forget(p);
+	ctm_process_put(p);
 }
 
 void ctm_process_ended(struct ctm_process *p, int status, enum ctm_end end, u64 cpu_ns)
@@ -442,28 +520,19 @@ void ctm_process_ended(struct ctm_process *p, int status, enum ctm_end end, u64 
 	}
 	if (p->end_why && end != CTM_END_EXIT)
 		r.end = p->end_why;
+	take_result(p, &r);
 	ctm_process_unhost(p);
 	mutex_unlock(&p->journey);
+	report_end(p, &r);
+}
 
-	if (ctm_process_is_home(p)) {
-		keep_exit_record(p, &r, ctm_node_id());
-		return;
-	}
-	spin_lock(&p->lock);
-	p->exit.status = r.status;
-	p->exit.end = r.end;
-	p->exit.cpu_ns = r.cpu_ns;
-	p->ended_at = jiffies;
-	p->state = CTM_STATE_ENDED;
-	spin_unlock(&p->lock);
-	ctm_rfiles_ended(p);
-	ctm_process_get(p);
-	if (send_exit_report(p)) {
-		schedule_delayed_work(&p->report, EXIT_REPORT_RETRY);
-		return;
-	}
-	ctm_process_forget(p);
-	ctm_process_put(p);
+void ctm_process_stillborn(struct ctm_process *p)
+{
+	struct exit_report r = {
+		.gpid = p->gpid, .status = SIGKILL, .end = CTM_END_DESTROYED, .epoch = p->epoch,
+	};
+
+	report_end(p, &r);
 }
 
 enum ctm_family ctm_process_family(u64 family)
@@ -485,7 +554,8 @@ static void sweep(struct work_struct *work)
 
 	mutex_lock(&registry_lock);
 	list_for_each_entry_safe(p, next, &registry_list, all)
-		if (p->ended && time_after(jiffies, p->ended_at + EXIT_RECORD_KEPT)) {
+		if (p->ended && time_after(jiffies, p->ended_at +
+					   (p->taken ? TAKEN_RECORD_KEPT : EXIT_RECORD_KEPT))) {
 			rhashtable_remove_fast(&registry, &p->node, by_gpid);
 			list_move(&p->all, &old);
 			registry_count--;
@@ -570,7 +640,7 @@ static bool host_gone(const struct ctm_process *p, bool rebooted)
 {
 	struct ctm_peer_info host;
 
-	if (!ctm_process_is_home(p) || READ_ONCE(p->here) || !p->host_boot)
+	if (!ctm_process_is_home(p) || READ_ONCE(p->here) || !p->host_boot || p->forking)
 		return false;
 	if (ctm_peer_by_id(p->host, &host))
 		return !rebooted;
@@ -773,6 +843,66 @@ void ctm_process_info(struct ctm_process *p, struct ctm_info *out)
 	ctm_peer_name(out->host, out->host_name);
 }
 
+void ctm_process_each(bool (*fn)(struct ctm_process *p, void *arg), void *arg)
+{
+	struct ctm_process *p;
+
+	mutex_lock(&registry_lock);
+	list_for_each_entry(p, &registry_list, all)
+		if (!fn(p, arg))
+			break;
+	mutex_unlock(&registry_lock);
+}
+
+struct collection {
+	bool (*want)(struct ctm_process *p, void *arg);
+	void *arg;
+	struct ctm_process **v;
+	unsigned int n, room, wanted;
+};
+
+static bool collect(struct ctm_process *p, void *arg)
+{
+	struct collection *c = arg;
+
+	if (!c->want(p, c->arg))
+		return true;
+	c->wanted++;
+	if (c->n < c->room) {
+		ctm_process_get(p);
+		c->v[c->n++] = p;
+	}
+	return true;
+}
+
+unsigned int ctm_process_collect(bool (*want)(struct ctm_process *p, void *arg), void *arg,
+				 struct ctm_process ***v)
+{
+	struct collection c = { .want = want, .arg = arg };
+	unsigned int room = 256;
+
+	for (;;) {
+		c.v = kvmalloc_array(room, sizeof(*c.v), GFP_KERNEL);
+		c.room = c.v ? room : 0;
+		c.n = 0;
+		c.wanted = 0;
+		ctm_process_each(collect, &c);
+		if (!c.v || c.wanted == c.n)
+			break;
+		room = c.wanted + 64;	/* more came meanwhile: they, too */
+		ctm_process_collect_put(c.v, c.n);
+	}
+	*v = c.v;
+	return c.n;
+}
+
+void ctm_process_collect_put(struct ctm_process **v, unsigned int n)
+{
+	while (n)
+		ctm_process_put(v[--n]);
+	kvfree(v);
+}
+
 void ctm_process_each_here(bool (*fn)(struct ctm_process *p, void *arg), void *arg)
 {
 	struct ctm_process *p;
@@ -844,6 +974,8 @@ static unsigned int list_local(u64 after, struct ctm_info *out, unsigned int max
 		mutex_lock(&registry_lock);
 		list_for_each_entry(p, &registry_list, all) {
 			if (p->gpid <= after || (best && p->gpid > best->gpid))
+				continue;
+			if (p->forking)
 				continue;
 			if (p->here || p->limbo || (ctm_process_is_home(p) && (ended || !p->ended)))
 				best = p;

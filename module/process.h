@@ -41,6 +41,7 @@ struct ctm_process {
 	struct kref ref;
 	u64 gpid;			/* constant */
 	u64 family;			/* constant: GPID of the root of its family */
+	u64 parent;			/* constant, at home: who forked it; 0: nobody */
 	struct list_head all;		/* registry lock */
 
 	spinlock_t lock;
@@ -88,12 +89,22 @@ struct ctm_process {
 	bool limbo;			/* land.c: a whole copy waits here, its source silent */
 	struct delayed_work report;	/* exit record that home has not confirmed */
 	struct delayed_work settle;	/* recovered: home has to hear; at home: host lost */
+	u32 result_len;			/* what it has left with RESULT so far */
+	u8 result[CTM_RESULT_MAX];
+	struct mutex wait_lock;		/* fork_home.c: one child is taken at a time; covers: */
+	struct ctm_wait *taking;	/* a child whose taking home has not confirmed */
 
 	/* home part: valid when CTM_GPID_NODE(gpid) == ctm_node_id() */
 	bool ended;
 	struct ctm_wait exit;		/* valid once @ended */
 	wait_queue_head_t wait;		/* for @ended, @state, @host; on the host for @arriving */
 	unsigned long ended_at;		/* jiffies */
+	bool forking;			/* reserved: it does not exist yet, and perhaps never will */
+	bool fork_over;			/* never: nobody may start it any more */
+	u32 fork_node;			/* the node that forks it, and its boot: constant */
+	u64 fork_boot;
+	bool taken;			/* its parent has waited for it */
+	unsigned int child_ends;	/* children of it that have ended: their number changes @wait */
 
 	/* parts with owners of their own; set once, freed with the process */
 	struct ctm_rfiles *rfiles;
@@ -132,10 +143,16 @@ void ctm_process_put(struct ctm_process *p);		/* may sleep */
 
 /**
  * ctm_process_new() - enter a process into the registry
- * @gpid: 0: a new one of this node.  Return: with a reference, or ERR_PTR(-EEXIST,
- * -ENETDOWN, -ENOMEM, -EUSERS: too many)
+ * @gpid: 0: a new one of this node
+ * @family: 0: its own
+ * Return: with a reference, or ERR_PTR(-EEXIST, -ENETDOWN, -ENOMEM, -EUSERS: too many)
  */
-struct ctm_process *ctm_process_new(u64 gpid);
+struct ctm_process *ctm_process_new(u64 gpid, u64 family);
+/**
+ * ctm_process_new_child() - at home: an entry for a child of @parent that may come to be
+ * @node, @boot: who forks it.  Return: as above; p->forking is set
+ */
+struct ctm_process *ctm_process_new_child(u64 gpid, struct ctm_process *parent, u32 node, u64 boot);
 /** ctm_process_forget() - take it out of the registry (references stay good) */
 void ctm_process_forget(struct ctm_process *p);
 
@@ -169,6 +186,14 @@ struct task_struct *ctm_process_leader(struct ctm_process *p);
 
 /** ctm_process_refresh() - look up the name and user of a leader that runs here; its record keeps them */
 void ctm_process_refresh(struct ctm_process *p);
+
+/**
+ * ctm_process_stillborn() - at its host: a child that home says exists could not be let go
+ * Home gets its exit record.  Forgets @p, unless this is its home.
+ */
+void ctm_process_stillborn(struct ctm_process *p);
+/** ctm_process_on_end() - @fn is called at home when a process has ended.  At module init */
+void ctm_process_on_end(void (*fn)(struct ctm_process *p));
 
 /** ctm_process_ended() - it ended here: tell home (or keep the record, at home), and unhost */
 void ctm_process_ended(struct ctm_process *p, int status, enum ctm_end end, u64 cpu_ns);
@@ -229,6 +254,16 @@ unsigned int ctm_process_count_here(void);
  * Context: sleeps.  The registry is locked: @fn must not call it.
  */
 void ctm_process_each_here(bool (*fn)(struct ctm_process *p, void *arg), void *arg);
+/** ctm_process_each() - the same, with every entry */
+void ctm_process_each(bool (*fn)(struct ctm_process *p, void *arg), void *arg);
+/**
+ * ctm_process_collect() - those for which @want says so, with references
+ * @v: kvmalloc'ed; ctm_process_collect_put() frees it.  Context: sleeps; @want may not.
+ * Return: their number; fewer when memory is short
+ */
+unsigned int ctm_process_collect(bool (*want)(struct ctm_process *p, void *arg), void *arg,
+				 struct ctm_process ***v);
+void ctm_process_collect_put(struct ctm_process **v, unsigned int n);
 /** ctm_process_usage() - CPU time since its start, resident bytes.  false: it is not here any more */
 bool ctm_process_usage(struct ctm_process *p, u64 *cpu_ns, u64 *rss);
 /** ctm_process_runnable() - tasks in the capsules here that run or wait for a CPU.  Context: sleeps */

@@ -52,6 +52,8 @@ struct ctm_rfiles *ctm_rfiles_of(struct ctm_process *p)
 	INIT_LIST_HEAD(&rf->files);
 	INIT_LIST_HEAD(&rf->ops);
 	INIT_LIST_HEAD(&rf->queue);
+	INIT_LIST_HEAD(&rf->ready);
+	INIT_LIST_HEAD(&rf->ready_link);
 	mutex_init(&rf->send);
 	old = cmpxchg(&p->rfiles, NULL, rf);
 	if (!old)
@@ -75,6 +77,7 @@ void ctm_rfiles_free(struct ctm_process *p)
 		ctm_rhost_put(rf->host);
 	}
 	ctm_home_drop(rf);
+	ctm_process_put(rf->root);
 	kfree(rf);
 	p->rfiles = NULL;
 }
@@ -84,6 +87,22 @@ int ctm_rfile_export(struct ctm_process *p, struct file *f, u64 *handle)
 	struct ctm_rfiles *rf = ctm_rfiles_of(p);
 
 	return rf ? ctm_home_export(rf, f, handle) : -ENOMEM;
+}
+
+int ctm_rfiles_inherit(struct ctm_process *p)
+{
+	struct ctm_process *parent = p->parent ? ctm_process_find(p->parent) : NULL;
+	struct ctm_rfiles *from = parent ? smp_load_acquire(&parent->rfiles) : NULL, *rf;
+	int err = 0;
+
+	if (from && READ_ONCE(from->nfiles)) {
+		rf = ctm_rfiles_of(p);
+		err = rf ? ctm_home_lead(rf) : -ENOMEM;
+		if (!err)
+			err = ctm_home_inherit(rf, from);
+	}
+	ctm_process_put(parent);
+	return err;
 }
 
 /* the host part for this stay, with a reference; a stopped one is of an earlier stay */
@@ -111,6 +130,8 @@ static struct file *open_file(struct ctm_rfiles *rf, u64 handle, unsigned int of
 	struct ctm_rhost *host;
 	struct file *f;
 
+	if (READ_ONCE(rf->p->forking))
+		ctm_rfiles_inherit(rf->p);	/* if that fails, there is no such file */
 	if (ctm_process_is_home(rf->p))
 		return ctm_home_file(rf, handle, oflags) ?: ERR_PTR(-EBADF);
 	host = host_of(rf, true);
@@ -205,6 +226,7 @@ void ctm_rfiles_ended(struct ctm_process *p)
 	rf->closed = true;
 	spin_unlock(&rf->lock);
 	ctm_home_drop(rf);
+	ctm_deputy_drain(rf);
 	wake_up_all(&rf->work_wait);
 	wake_up_all(&rf->ev_wait);
 }

@@ -35,6 +35,11 @@ int ctm_rfile_export(struct ctm_process *p, struct file *f, u64 *handle);
 /** ctm_rfile_handle() - the handle when @f is one of our remote files, else 0.  Any context */
 u64 ctm_rfile_handle(struct file *f);
 /**
+ * ctm_rfiles_inherit() - at home: a child that is being forked has its parent's files, too
+ * Under the same handles, as of now; may be called again.  Return: 0, -ENOMEM
+ */
+int ctm_rfiles_inherit(struct ctm_process *p);
+/**
  * ctm_rfiles_expect() - a process lands that may have files at home: connect to it
  * Nobody waits for it, and nothing depends on it.  May sleep.
  */

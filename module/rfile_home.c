@@ -210,6 +210,90 @@ out:
 	return err;
 }
 
+int ctm_home_lead(struct ctm_rfiles *rf)
+{
+	struct ctm_process *root;
+
+	if (rf->root)
+		return 0;
+	root = ctm_process_find(rf->p->family);
+	if (!root)
+		return 0;		/* it ended an hour ago: then there is no deputy either */
+	if (ctm_rfiles_of(root) && !cmpxchg(&rf->root, NULL, root))
+		return 0;
+	ctm_process_put(root);
+	return rf->root ? 0 : -ENOMEM;
+}
+
+struct copied {
+	struct file *file;
+	u64 handle;
+};
+
+/* references to its files; Return: how many */
+static unsigned int copy_files(struct ctm_rfiles *rf, struct copied *v, unsigned int room)
+{
+	struct ctm_hfile *hf;
+	unsigned int n = 0;
+
+	spin_lock(&rf->lock);
+	list_for_each_entry(hf, &rf->files, link) {
+		if (n == room)
+			break;
+		v[n].file = get_file(hf->file);
+		v[n++].handle = hf->handle;
+	}
+	spin_unlock(&rf->lock);
+	return n;
+}
+
+static struct ctm_hfile *find_hfile(struct ctm_rfiles *rf, u64 handle);
+
+static int inherit_one(struct ctm_rfiles *rf, const struct copied *c)
+{
+	struct ctm_hfile *hf = find_hfile(rf, c->handle), *new;
+
+	if (hf) {
+		hfile_put(hf);
+		return 0;
+	}
+	new = hfile_new(rf, c->file);
+	if (!new)
+		return -ENOMEM;
+	new->handle = c->handle;
+	spin_lock(&rf->lock);
+	/* one inherits at a time: see ctm_home_inherit() */
+	if (!rf->closed) {
+		list_add_tail(&new->link, &rf->files);
+		rf->nfiles++;
+		rf->next_handle = max(rf->next_handle, c->handle);
+		new = NULL;
+	}
+	spin_unlock(&rf->lock);
+	if (new)
+		hfile_put(new);
+	return 0;
+}
+
+int ctm_home_inherit(struct ctm_rfiles *rf, struct ctm_rfiles *from)
+{
+	struct copied *v = kvmalloc_array(CTM_RFILES_MAX, sizeof(*v), GFP_KERNEL);
+	unsigned int i, n;
+	int err = 0;
+
+	if (!v)
+		return -ENOMEM;
+	n = copy_files(from, v, CTM_RFILES_MAX);
+	mutex_lock(&rf->send);		/* two look-ups of the child may come at once */
+	for (i = 0; i < n && !err; i++)
+		err = inherit_one(rf, &v[i]);
+	mutex_unlock(&rf->send);
+	for (i = 0; i < n; i++)
+		fput(v[i].file);
+	kvfree(v);
+	return err;
+}
+
 /* finds with a reference */
 static struct ctm_hfile *find_hfile(struct ctm_rfiles *rf, u64 handle)
 {
@@ -537,6 +621,8 @@ static int on_hello(struct hlink *l, const struct ctm_rw_hello *h)
 
 	if (!l->p) {
 		l->p = ctm_process_find(le64_to_cpu(h->gpid));
+		if (l->p && READ_ONCE(l->p->forking))
+			ctm_rfiles_inherit(l->p);
 		l->rf = l->p ? ctm_rfiles_of(l->p) : NULL;
 	}
 	if (l->p && l->p->gpid != le64_to_cpu(h->gpid))
@@ -665,7 +751,7 @@ static bool known_op(struct hlink *l, u64 id)
 
 static int on_op(struct hlink *l, u64 id, u32 frame)
 {
-	struct ctm_rfiles *rf = l->rf;
+	struct ctm_rfiles *rf = l->rf, *server;
 	struct ctm_hop *op;
 	int err = 0;
 	bool gone;
@@ -681,13 +767,14 @@ static int on_op(struct hlink *l, u64 id, u32 frame)
 	}
 	if (at_once(l, op))
 		return 0;
+	server = ctm_home_server(rf);
 	if (known_op(l, id)) {
 		free_op(op);
 		return 0;
 	}
 	mutex_lock(&rf->send);		/* nobody takes the connection over meanwhile */
 	spin_lock(&rf->lock);
-	gone = rf->deputy == CTM_DEPUTY_GONE || !op->hf;
+	gone = READ_ONCE(server->deputy) == CTM_DEPUTY_GONE || READ_ONCE(server->closed) || !op->hf;
 	if (rf->closed || rf->conn != l->conn)
 		err = -ESRCH;
 	else if (rf->nops >= 2 * CTM_RW_OPS_MAX)

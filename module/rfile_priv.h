@@ -51,6 +51,13 @@ struct ctm_rfiles {
 	unsigned int servers, idle;	/* threads in SERVE; of them, waiting */
 	bool worker_asked;
 	wait_queue_head_t work_wait;
+	struct list_head ready;		/* of its family: ctm_rfiles.ready_link, with a reference to
+					 * their processes: they have operations to be made */
+	unsigned int nready;
+
+	/* of a child of DIST_FORK */
+	struct ctm_process *root;	/* whose deputy makes its calls: a reference, set once */
+	struct list_head ready_link;	/* root's rfiles' lock */
 
 	/* home */
 	bool closed;			/* the process ended */
@@ -146,6 +153,17 @@ void ctm_hfile_attr(struct ctm_hfile *hf, struct ctm_rw_attr *out, int *err);
 void ctm_hfile_flags(struct ctm_hfile *hf, unsigned int oflags);
 
 int ctm_home_export(struct ctm_rfiles *rf, struct file *f, u64 *handle);
+/** ctm_home_lead() - the deputy of the family's first process makes the calls.  0 or -ENOMEM */
+int ctm_home_lead(struct ctm_rfiles *rf);
+/** ctm_home_inherit() - all files of @from that @rf does not have.  0 or -ENOMEM */
+int ctm_home_inherit(struct ctm_rfiles *rf, struct ctm_rfiles *from);
+/** ctm_home_server() - whose deputy makes the calls of @rf: its own, or its family's */
+static inline struct ctm_rfiles *ctm_home_server(struct ctm_rfiles *rf)
+{
+	struct ctm_process *root = smp_load_acquire(&rf->root);
+
+	return root ? root->rfiles : rf;
+}
 /** ctm_home_file() - the original of @handle, referenced, or NULL */
 struct file *ctm_home_file(struct ctm_rfiles *rf, u64 handle, unsigned int oflags);
 /** ctm_home_take() - the next operation to make, or NULL */
@@ -161,6 +179,8 @@ void ctm_home_exit(void);
 
 /** ctm_deputy_need() - operations wait: wake a serving thread, or ask for one more */
 void ctm_deputy_need(struct ctm_rfiles *rf);
+/** ctm_deputy_drain() - nobody makes calls for @rf's family any more: what waits of others ends with -EIO */
+void ctm_deputy_drain(struct ctm_rfiles *rf);
 
 /* ---- host ---- */
 

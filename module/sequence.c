@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/mutex.h>
+#include <linux/workqueue.h>
 
 #include "sequence.h"
 
@@ -35,13 +36,14 @@ static int read_first(struct file *f, u32 *first)
 	return kstrtou32(text, 10, first) || !*first ? -EUCLEAN : 0;
 }
 
-static int reserve(void)
+/* at least @n more on disk, in a row with those that are left */
+static int reserve(u32 n)
 {
 	struct file *f = filp_open(SEQUENCE_FILE, O_RDWR | O_CREAT, 0600);
 	char text[16];
 	loff_t pos = 0;
 	u32 first;
-	ssize_t n;
+	ssize_t done;
 	int err;
 
 	if (IS_ERR(f)) {
@@ -49,17 +51,19 @@ static int reserve(void)
 		goto out;
 	}
 	err = read_first(f, &first);
-	if (!err && first > U32_MAX - SEQUENCE_RANGE)
+	n = roundup(n, SEQUENCE_RANGE);
+	if (!err && first > U32_MAX - n)
 		err = -EOVERFLOW;
 	if (err)
 		goto out_close;
 	/* fixed width: a later number never leaves digits of an earlier one behind */
-	scnprintf(text, sizeof(text), "%010u\n", first + SEQUENCE_RANGE);
-	n = kernel_write(f, text, strlen(text), &pos);
-	err = n == strlen(text) ? vfs_fsync(f, 0) : n < 0 ? n : -EIO;
+	scnprintf(text, sizeof(text), "%010u\n", first + n);
+	done = kernel_write(f, text, strlen(text), &pos);
+	err = done == strlen(text) ? vfs_fsync(f, 0) : done < 0 ? done : -EIO;
 	if (!err) {
-		next_seq = first;
-		limit_seq = first + SEQUENCE_RANGE;
+		if (next_seq == limit_seq || limit_seq != first)
+			next_seq = first;
+		limit_seq = first + n;
 	}
 out_close:
 	filp_close(f, NULL);
@@ -70,20 +74,51 @@ out:
 	return err;
 }
 
-int ctm_sequence_next(u32 *seq)
+struct reservation {
+	struct work_struct work;
+	u32 n;
+	int err;
+};
+
+static void reserve_work(struct work_struct *work)
+{
+	struct reservation *r = container_of(work, struct reservation, work);
+
+	r->err = reserve(r->n);
+}
+
+/* as the kernel, wherever the caller's directories are, and whoever it is */
+static int reserve_by_worker(u32 n)
+{
+	struct reservation r = { .n = n };
+
+	INIT_WORK_ONSTACK(&r.work, reserve_work);
+	schedule_work(&r.work);
+	flush_work(&r.work);
+	destroy_work_on_stack(&r.work);
+	return r.err;
+}
+
+int ctm_sequence_many(u32 n, u32 *first)
 {
 	int err = 0;
 
 	mutex_lock(&lock);
-	if (next_seq == limit_seq)
-		err = reserve();
+	if (limit_seq - next_seq < n)
+		err = reserve_by_worker(n);
 	if (!err) {
-		*seq = next_seq++;
+		*first = next_seq;
+		next_seq += n;
 		if (!first_seq)
-			first_seq = *seq;
+			first_seq = *first;
 	}
 	mutex_unlock(&lock);
 	return err;
+}
+
+int ctm_sequence_next(u32 *seq)
+{
+	return ctm_sequence_many(1, seq);
 }
 
 /* what the file says, when nothing was reserved from it yet; 0: cannot be told */

@@ -10,9 +10,11 @@
 /**
  * ctm_sequence_next() - the next number
  * Reserves a range on disk when the last one is used up.
- * Context: process, may sleep, as root (a keeper).  Return: 0 or -errno of the file
+ * Context: process, may sleep.  Return: 0 or -errno of the file
  */
 int ctm_sequence_next(u32 *seq);
+/** ctm_sequence_many() - @n numbers in a row, from @first on; as above.  @n: up to 65536 */
+int ctm_sequence_many(u32 n, u32 *first);
 
 /** enum ctm_sequence_when - FUTURE: not given out yet; PRESENT: by this module; PAST: before, or never */
 enum ctm_sequence_when { CTM_SEQUENCE_PAST, CTM_SEQUENCE_PRESENT, CTM_SEQUENCE_FUTURE };

@@ -861,6 +861,16 @@ int ctm_signals_send(u64 gpid, int sig)
 	return send_parcel(&s, DEFAULT_MS, NULL);
 }
 
+int ctm_signals_destroy(u64 gpid, unsigned int timeout_ms)
+{
+	struct ctm_sig s = {
+		.gpid = gpid, .what = CTM_SIG_DESTROY,
+		.caller = CTM_CALLER_KILL | CTM_CALLER_ADMIN,
+	};
+
+	return send_parcel(&s, timeout_ms, NULL);
+}
+
 int ctm_signals_forward(u64 gpid, const struct ctm_rec_pending *r, unsigned int timeout_ms)
 {
 	struct ctm_sig s = {

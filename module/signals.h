@@ -21,6 +21,8 @@ int ctm_signal(struct ctm_signal *arg);
 int ctm_target(unsigned int nr, struct ctm_target *arg);
 /** ctm_signals_send() - the module itself sends a signal to a process, wherever it is; as above */
 int ctm_signals_send(u64 gpid, int sig);
+/** ctm_signals_destroy() - DESTROY, by the cluster itself; waits up to @timeout_ms.  As above */
+int ctm_signals_destroy(u64 gpid, unsigned int timeout_ms);
 /**
  * ctm_signals_forward() - a signal that reached an old copy of @gpid follows the process
  * With its siginfo, and to the thread that it was sent to.  As above

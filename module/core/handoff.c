@@ -936,6 +936,9 @@ static const struct { u32 least, most; } frame_len[CTM_HO_FRAME_MAX] = {
 	[CTM_HO_FRAME_QUERY]	= { sizeof(struct ctm_ho_query), sizeof(struct ctm_ho_query) },
 	[CTM_HO_FRAME_ANSWER]	= { sizeof(struct ctm_ho_answer),
 				    sizeof(struct ctm_ho_answer) + CTM_HO_COMMIT_BYTES_MAX },
+	[CTM_HO_FRAME_CHILDREN]	= { sizeof(struct ctm_ho_children) + sizeof(struct ctm_ho_child),
+				    sizeof(struct ctm_ho_children) +
+				    CTM_FORK_MAX * sizeof(struct ctm_ho_child) },
 };
 
 static int bad(const char **why, const char *text)
@@ -976,6 +979,8 @@ static int check_offer(const struct ctm_ho_offer *o, u32 len, const char **why)
 		return bad(why, "offer: clock out of range");
 	if (!o->ttl_max || o->pad)
 		return bad(why, "offer: time to live");
+	if (!o->family)
+		return bad(why, "offer: no family");
 	if (o->comm[CTM_COMM_MAX - 1])
 		return bad(why, "offer: comm without end");
 	for (i = 1; i < CTM_COMM_MAX; i++)
@@ -1069,6 +1074,25 @@ static int check_answer(const struct ctm_ho_answer *a, u32 len, const char **why
 	return check_commit((const void *)(a + 1), rest, why);
 }
 
+static int check_children(const struct ctm_ho_frame *f, const struct ctm_ho_children *c, u32 len,
+			  const char **why)
+{
+	u32 home = CTM_GPID_NODE(le64_to_cpu(f->id.gpid));
+	u32 i, n = le32_to_cpu(c->count);
+
+	if (!n || n > CTM_FORK_MAX || c->pad || len != sizeof(*c) + n * sizeof(c->child[0]))
+		return bad(why, "children: number and length differ");
+	for (i = 0; i < n; i++) {
+		u64 gpid = le64_to_cpu(c->child[i].gpid);
+
+		if (CTM_GPID_NODE(gpid) != home || !CTM_GPID_SEQ(gpid))
+			return bad(why, "children: a home of its own");
+		if (le32_to_cpu(c->child[i].index) >= CTM_FORK_MAX || c->child[i].pad)
+			return bad(why, "children: value out of range");
+	}
+	return 0;
+}
+
 int ctm_ho_frame_check(const void *buf, size_t len, const char **why)
 {
 	const struct ctm_ho_frame *f = buf;
@@ -1098,6 +1122,8 @@ int ctm_ho_frame_check(const void *buf, size_t len, const char **why)
 		return check_query(payload, why);
 	case CTM_HO_FRAME_ANSWER:
 		return check_answer(payload, n, why);
+	case CTM_HO_FRAME_CHILDREN:
+		return check_children(f, payload, n, why);
 	default:
 		return 0;	/* no payload */
 	}

@@ -71,6 +71,10 @@
  * there it fills up or closes).  A connection that closes without more is
  * CONN_LOST.  QUERY and its ANSWER travel as call CTM_CALL_QUERY, RELEASED also
  * as CTM_CALL_RELEASED, each with the same frame.
+ *
+ * CTM_CHANNEL_FORK speaks with the same frames, of one image for many children (fork.h):
+ * OFFER, then CHILDREN; ACCEPT or REFUSE; BEGIN and the image; then for each child STARTED, or
+ * ABORT with why it was not, whose id has that child's gpid.
  */
 #ifndef CTM_CORE_HANDOFF_H
 #define CTM_CORE_HANDOFF_H
@@ -458,6 +462,7 @@ enum ctm_ho_frame_type {
 	CTM_HO_FRAME_QUERY	= 10,
 	CTM_HO_FRAME_ANSWER	= 11,
 	CTM_HO_FRAME_READY	= 12,
+	CTM_HO_FRAME_CHILDREN	= 13,	/* of CTM_CHANNEL_FORK alone */
 	CTM_HO_FRAME_MAX
 };
 
@@ -517,6 +522,7 @@ struct ctm_ho_abi {
  * @cpu_ns: CPU time used so far, on this host and before
  * @nidents, @ident_bytes: struct ctm_file_ident (capture.h) that follow
  * @comm:   NUL padded
+ * @family: GPID of the root of its family
  */
 struct ctm_ho_offer {
 	struct ctm_ho_abi abi;
@@ -537,9 +543,10 @@ struct ctm_ho_offer {
 	__le32 lease_ms;
 	__le32 lease_used_ms;
 	__le32 pad;
+	__le64 family;
 	__u8 idents[];
 };
-static_assert(sizeof(struct ctm_ho_offer) == 168, "wire");
+static_assert(sizeof(struct ctm_ho_offer) == 176, "wire");
 
 /**
  * struct ctm_ho_accept - yes
@@ -582,6 +589,31 @@ struct ctm_ho_begin {
 	__le64 hole_len;
 };
 static_assert(sizeof(struct ctm_ho_begin) == 40, "wire");
+
+/**
+ * struct ctm_ho_child - one of the children that a node is to make
+ * @gpid:  reserved by the home of its family
+ * @index: which of the call's it is
+ */
+struct ctm_ho_child {
+	__le64 gpid;
+	__le32 index;
+	__le32 pad;
+};
+
+/**
+ * struct ctm_ho_children - CHILDREN: behind an OFFER on CTM_CHANNEL_FORK
+ * @index_at: user address at which a child finds its index
+ * @count:    struct ctm_ho_child that follow, 1 to CTM_FORK_MAX; all have the home of
+ *            the frame's gpid, which is their parent's
+ */
+struct ctm_ho_children {
+	__le64 index_at;
+	__le32 count;
+	__le32 pad;
+	struct ctm_ho_child child[];
+};
+static_assert(sizeof(struct ctm_ho_children) == 16, "wire");
 
 /* new signals since the capture that a COMMIT can carry; with more there is no commit */
 #define CTM_HO_PENDING_MAX	256u

@@ -539,6 +539,15 @@ static int check_applied(struct ctm_image_state *st, const void *data, u32 len, 
 	return 0;
 }
 
+static int check_result(struct ctm_image_state *st, const void *data, u32 len, const char **why)
+{
+	const struct ctm_rec_result *r = data;
+
+	if (!r->len || r->len > CTM_RESULT_MAX || r->pad)
+		return bad(why, "result: length");
+	return 0;
+}
+
 static int check_end(struct ctm_image_state *st, const void *data, u32 len, const char **why)
 {
 	const struct ctm_rec_end *e = data;
@@ -570,7 +579,7 @@ static int check_abort(struct ctm_image_state *st, const void *data, u32 len, co
 enum stage {
 	ST_HEAD = 1, ST_CREDS, ST_TASK, ST_RLIMITS, ST_MM, ST_FILES, ST_FDS, ST_EPOLL, ST_TTY,
 	ST_VMAS, ST_SIGHAND, ST_POSIX_TIMERS, ST_ITIMERS, ST_THREADS, ST_CONTENT, ST_PENDING,
-	ST_APPLIED, ST_END,
+	ST_APPLIED, ST_RESULT, ST_END,
 };
 
 /*
@@ -622,6 +631,8 @@ static const struct {
 			       sizeof(struct ctm_rec_pending) },
 	[CTM_REC_APPLIED]  = { check_applied, ST_APPLIED, ST_THREADS, false, false,
 			       sizeof(struct ctm_rec_applied) },
+	[CTM_REC_RESULT]   = { check_result, ST_RESULT, ST_THREADS, true, true,
+			       sizeof(struct ctm_rec_result) },
 	[CTM_REC_END]	   = { check_end, ST_END, ST_THREADS, true, true,
 			       sizeof(struct ctm_rec_end) },
 };

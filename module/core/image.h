@@ -11,7 +11,7 @@
  * decodes without dialogue: every record refers only to ids that came before.
  * Order: HEAD, CREDS, TASK, RLIMITS, MM, { FILE, FILEDATA }*, FD*, TTY?, VMA*,
  * SIGHAND, POSIX_TIMER*, ITIMERS, { THREAD, XSTATE }* (leader first),
- * { PAGES, FILEDATA }*, PENDING*, APPLIED*, END.
+ * { PAGES, FILEDATA }*, PENDING*, APPLIED*, RESULT?, END.
  *
  * All numbers are little-endian; structures are naturally aligned, padding is
  * explicit and zero.  An image is for x86-64 only, so they are read in place.
@@ -25,7 +25,7 @@
 #include <linux/continuum.h>
 
 #define CTM_IMAGE_MAGIC		0x31474d494d544301ull	/* "\1CTMIMG1" */
-#define CTM_IMAGE_VERSION	2
+#define CTM_IMAGE_VERSION	3
 #define CTM_PAGE		4096u
 
 /* the longest record: header and payload */
@@ -74,6 +74,7 @@ enum ctm_rec_type {
 	CTM_REC_END		= 18,
 	CTM_REC_EPOLL		= 19,	/* an entry of an epoll FILE, after the FDs */
 	CTM_REC_APPLIED		= 20,	/* for the module, not the restorer; may be left out */
+	CTM_REC_RESULT		= 21,	/* the same */
 	CTM_REC_ABORT		= 0x7fff, /* anywhere: no more will come; struct ctm_rec_abort */
 };
 
@@ -397,6 +398,13 @@ static inline bool ctm_applied_ok(const struct ctm_rec_applied *a)
 {
 	return a->boot && a->node && a->floor && a->floor < ~0ull - CTM_APPLIED_BITS && !a->pad;
 }
+
+/** struct ctm_rec_result - what it has left with RESULT so far; no CTM_REC_F_MUST */
+struct ctm_rec_result {
+	__u32 len;		/* 1 to CTM_RESULT_MAX */
+	__u32 pad;
+	__u8 data[CTM_RESULT_MAX];
+};
 
 /** struct ctm_rec_abort - the source gave up; CTM_REC_F_MUST is set */
 struct ctm_rec_abort {

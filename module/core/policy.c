@@ -469,6 +469,26 @@ int ctm_po_best(struct ctm_policy *po, u64 now, const struct ctm_po_peer *peers,
 	return find_target(po, now, &nothing, peers, npeers, proc, CTM_PO_DRAIN);
 }
 
+static bool goes_before(const struct ctm_po_peer *a, const struct ctm_po_peer *b)
+{
+	return a->load.pressure < b->load.pressure ||
+	       (a->load.pressure == b->load.pressure && a->id < b->id);
+}
+
+u32 ctm_po_spread(const struct ctm_po_peer *peers, u32 npeers, u32 *order)
+{
+	u32 i, at, n = 0;
+
+	for (i = 0; i < npeers; i++) {
+		if (!peers[i].usable)
+			continue;
+		for (at = n++; at && goes_before(&peers[i], &peers[order[at - 1]]); at--)
+			order[at] = order[at - 1];
+		order[at] = i;
+	}
+	return n;
+}
+
 u32 ctm_po_left(const struct ctm_policy *po, const struct ctm_po_process *procs, u32 nprocs)
 {
 	u32 i, left = 0;

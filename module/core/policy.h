@@ -174,6 +174,13 @@ int ctm_po_best(struct ctm_policy *po, u64 now, const struct ctm_po_peer *peers,
 		const struct ctm_po_process *proc);
 
 /**
+ * ctm_po_spread() - where would the children of a fork go?  To all that are usable, in turn
+ * @order: @npeers places: gets indices of those, the least pressed first, and of equals the
+ *         one with the lowest id.  Return: how many
+ */
+u32 ctm_po_spread(const struct ctm_po_peer *peers, u32 npeers, u32 *order);
+
+/**
  * ctm_po_left() - of a drain: processes that stay, because they are pinned or every
  * attempt has failed so far.  Equal to @nprocs: it has done what it can
  */

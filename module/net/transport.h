@@ -29,6 +29,7 @@ enum ctm_channel {
 	CTM_CHANNEL_RFILE	= 3,	/* rfile.c */
 	CTM_CHANNEL_TERM	= 4,	/* term.c */
 	CTM_CHANNEL_BLOCK	= 5,	/* store_link.c */
+	CTM_CHANNEL_FORK	= 6,	/* fork_land.c */
 	CTM_CHANNEL_MAX
 };
 
@@ -140,6 +141,11 @@ enum ctm_call_type {
 	CTM_CALL_BLOCK_MERGE	= 52,
 	CTM_CALL_BLOCK_FAMILY	= 53,
 	CTM_CALL_BLOCK_STATUS	= 54,
+	CTM_CALL_FORK_RESERVE	= 55,	/* forking node -> home: fork_home.c */
+	CTM_CALL_FORK_START	= 56,	/* a child's host -> home: may it run? */
+	CTM_CALL_FORK_CLOSE	= 57,	/* forking node -> home: which of them exist? */
+	CTM_CALL_FORK_WAIT	= 58,	/* host -> home: a child that has ended */
+	CTM_CALL_FORK_TAKE	= 59,	/* host -> home: it was given to its parent */
 	CTM_CALL_TYPES		= 64
 };
 

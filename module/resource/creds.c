@@ -60,7 +60,7 @@ void ctm_explain_creds(struct ctm_explain_ctx *x)
 	if (cred->group_info->ngroups > CTM_GROUPS_MAX)
 		ctm_stop(x, "is in %d groups: at most %u can move", cred->group_info->ngroups,
 			 CTM_GROUPS_MAX);
-	if (!threads_agree(x->leader, cred))
+	if (!x->fork && !threads_agree(x->leader, cred))
 		ctm_stop(x, "its threads have different credentials: cannot move");
 	put_cred(cred);
 }

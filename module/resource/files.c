@@ -279,7 +279,7 @@ static void classify_chr(struct ctm_files *t, struct ctm_open *o)
 {
 	dev_t dev = file_inode(o->file)->i_rdev;
 
-	if (is_own_tty(t, o->file))
+	if (!t->fork && is_own_tty(t, o->file))
 		o->kind = CTM_FILE_TTY;
 	else if (is_mem_device(dev) || ctm_chardev_plain(o->file))
 		o->kind = CTM_FILE_PATH;
@@ -292,13 +292,32 @@ static void classify_chr(struct ctm_files *t, struct ctm_open *o)
 
 static void classify_fifo(struct ctm_files *t, struct ctm_open *o)
 {
-	if (!ctm_pipe_classify(t, o))
+	const struct pipe_inode_info *pipe = file_inode(o->file)->i_pipe;
+
+	/* one whose other end nobody holds is not the process's own affair: a child shares it */
+	if (!ctm_pipe_classify(t, o) || (t->fork && !(pipe->readers && pipe->writers)))
 		stay_home(t, o, "a pipe");
 }
 
-static void classify(struct ctm_files *t, struct ctm_open *o)
+/* what fork(2) lets parent and child share, and nothing can between nodes */
+static void refuse_shared(struct ctm_files *t, struct ctm_open *o)
 {
-	const char *lock = ctm_file_locked(o->file, t->leader->files);
+	static const char *const what[] = {
+		[CTM_FILE_PIPE_R] = "a pipe within the process",
+		[CTM_FILE_PIPE_W] = "a pipe within the process",
+		[CTM_FILE_EVENTFD] = "an eventfd", [CTM_FILE_TIMERFD] = "a timerfd",
+		[CTM_FILE_EPOLL] = "an epoll", [CTM_FILE_MEMFD] = "a memfd",
+		[CTM_FILE_SOCKPAIR] = "a socket pair within the process",
+	};
+
+	if (t->fork && !o->refused[0] && o->kind < ARRAY_SIZE(what) && what[o->kind])
+		snprintf(o->refused, sizeof(o->refused), "%s, which a child elsewhere cannot share",
+			 what[o->kind]);
+}
+
+static void classify_one(struct ctm_files *t, struct ctm_open *o)
+{
+	const char *lock = ctm_file_locked(o->file, t->leader->files, t->fork);
 
 	o->handle = ctm_rfile_handle(o->file);
 	if (o->handle) {
@@ -449,7 +468,8 @@ int ctm_files_classify(struct ctm_files *t, struct ctm_areas *as)
 		if (t->o[i].mapped)
 			continue;
 		t->unsure = false;
-		classify(t, &t->o[i]);
+		classify_one(t, &t->o[i]);
+		refuse_shared(t, &t->o[i]);
 		t->o[i].unsure = t->unsure;
 	}
 	return err;
@@ -475,12 +495,15 @@ static void explain_one(struct ctm_explain_ctx *x, const struct ctm_open *o, cha
 
 void ctm_explain_files(struct ctm_explain_ctx *x)
 {
-	struct ctm_files t = { .p = x->p, .at_home = x->at_home, .frozen = x->frozen };
+	struct ctm_files t = { .p = x->p, .at_home = x->at_home, .frozen = x->frozen,
+			       .fork = x->fork };
 	char *buf = kvmalloc(CTM_PATH_MAX, GFP_KERNEL);
 	struct ctm_areas as = {};
 	unsigned int i;
 	int err = buf ? ctm_areas_get(&as, x->leader) : -ENOMEM;
 
+	if (!err && x->fork)
+		ctm_areas_fork(&as);
 	if (!err)
 		err = ctm_files_get(&t, x->leader);
 	if (!err)

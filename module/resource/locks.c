@@ -20,7 +20,7 @@ static bool owned(struct list_head *list, const void *owner, const void *other)
 	return false;
 }
 
-const char *ctm_file_locked(struct file *f, struct files_struct *files)
+const char *ctm_file_locked(struct file *f, struct files_struct *files, bool fork)
 {
 	struct file_lock_context *ctx = locks_inode_context(file_inode(f));
 	const char *what = NULL;
@@ -28,7 +28,8 @@ const char *ctm_file_locked(struct file *f, struct files_struct *files)
 	if (!ctx)
 		return NULL;
 	spin_lock(&ctx->flc_lock);
-	if (owned(&ctx->flc_posix, files, f))	/* the latter: open file description locks */
+	/* f: open file description locks; the others are not a child's */
+	if (owned(&ctx->flc_posix, fork ? (void *)f : files, f))
 		what = "holds a file lock";
 	else if (owned(&ctx->flc_flock, f, NULL))
 		what = "holds a file lock (flock)";

@@ -188,6 +188,24 @@ void ctm_areas_put(struct ctm_areas *as)
 	as->mm = NULL;
 }
 
+void ctm_areas_fork(struct ctm_areas *as)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < as->n; i++) {
+		struct ctm_area *a = &as->a[i];
+
+		if (a->flags & CTM_VMA_DONTFORK && !a->vdso && !a->vvar) {
+			if (a->file)
+				fput(a->file);
+			continue;
+		}
+		a->flags &= ~(CTM_VMA_LOCKED | CTM_VMA_LOCKONFAULT);
+		as->a[n++] = *a;
+	}
+	as->n = n;
+}
+
 /* ---- the restorer's hole ---- */
 
 #define HOLE_ALIGN	(2ull << 20)
@@ -255,6 +273,8 @@ static void explain_areas(struct ctm_explain_ctx *x, const struct ctm_areas *as,
 			continue;
 		if (a->refused)
 			stop_area(x, a, a->refused, buf);
+		else if (x->fork && a->kind == CTM_VMA_FILE_SHARED && ctm_is_shmem(a->file))
+			stop_area(x, a, "shared memory, which a child elsewhere cannot share", buf);
 		else if (a->kind == CTM_VMA_FILE_SHARED && a->vm_flags & VM_MAYWRITE &&
 			 !ctm_is_shmem(a->file) &&
 			 !ctm_fs_shared(file_user_path(a->file)->dentry->d_sb))
@@ -297,6 +317,8 @@ void ctm_explain_mm(struct ctm_explain_ctx *x)
 	char *buf = kvmalloc(CTM_PATH_MAX, GFP_KERNEL);
 	int err = buf ? ctm_areas_get(&as, x->leader) : -ENOMEM;
 
+	if (!err && x->fork)
+		ctm_areas_fork(&as);
 	if (err) {
 		kvfree(buf);
 		ctm_stop(x, err == -ESRCH ? "it is ending" : "its memory map cannot be read: error %d", err);

@@ -110,5 +110,6 @@ void ctm_explain_ns(struct ctm_explain_ctx *x)
 	rcu_read_unlock();
 	check_capsule(x, &ns, keeper);
 	put_task_struct(keeper);
-	check_threads(x);
+	if (!x->fork)
+		check_threads(x);
 }

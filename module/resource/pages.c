@@ -279,9 +279,9 @@ static int send_area(struct batch *b, const struct ctm_area *a)
 	return err;
 }
 
-static bool has_contents(const struct ctm_area *a)
+static bool has_contents(const struct ctm_capture *c, const struct ctm_area *a)
 {
-	if (a->vdso || a->vvar)
+	if (a->vdso || a->vvar || (c->fork && a->flags & CTM_VMA_WIPEONFORK))
 		return false;
 	return a->kind == CTM_VMA_ANON || by_content(a) ||
 	       (a->kind == CTM_VMA_FILE_PRIVATE && a->has_anon);
@@ -300,7 +300,7 @@ int ctm_capture_pages(struct ctm_capture *c)
 	b->mm = as->mm;
 	b->n = 0;
 	for (i = 0; !err && i < as->n; i++)
-		if (has_contents(&as->a[i]))
+		if (has_contents(c, &as->a[i]))
 			err = send_area(b, &as->a[i]);
 	kvfree(b);
 	return err;

@@ -288,8 +288,8 @@ int ctm_capture_regs(struct ctm_capture *c, struct task_struct *t, struct ctm_la
 	memset(w, 0, sizeof(*w));
 	copy_regs(t, c->self, &w->regs);
 	w->sigmask = test_tsk_restore_sigmask(t) ? t->saved_sigmask.sig[0] : t->blocked.sig[0];
-	if (c->self) {
-		w->regs.ax = 0;		/* what the call answers at the new host */
+	if (c->self || c->fork) {
+		w->regs.ax = 0;		/* what the call answers at the new host, or in a child */
 		w->regs.orig_ax = -1;
 	} else {
 		err = settle_call(c, t, w);

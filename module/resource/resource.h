@@ -48,6 +48,8 @@ int ctm_areas_get(struct ctm_areas *as, struct task_struct *t);
 void ctm_areas_put(struct ctm_areas *as);	/* also of a zeroed one */
 void ctm_explain_mm(struct ctm_explain_ctx *x);
 int ctm_areas_hole(const struct ctm_areas *as, u64 len, u64 *hole);	/* 0 or -ENOMEM */
+/** ctm_areas_fork() - leave out what fork(2) does: areas and locks */
+void ctm_areas_fork(struct ctm_areas *as);
 bool ctm_areas_free(const struct ctm_areas *as, u64 start, u64 len);	/* nothing there? */
 int ctm_capture_mm(struct ctm_capture *c);
 int ctm_capture_vmas(struct ctm_capture *c);
@@ -84,6 +86,7 @@ struct ctm_files {
 	struct ctm_process *p;		/* borrowed */
 	bool at_home;
 	bool frozen;
+	bool fork;			/* for children, who shall share what is open */
 	bool unsure;			/* set by ctm_open_outside() */
 	struct ctm_capture *c;	/* with the idents, or NULL: explaining */
 	struct ctm_open *o;
@@ -133,8 +136,8 @@ int ctm_shmem_data(struct ctm_capture *c, const struct ctm_open *o);
 int ctm_epoll_entries(struct ctm_capture *c, const struct ctm_open *o);
 
 /* ---- locks.c ---- */
-/** ctm_file_locked() - what lock the process holds on @f: a constant text, or NULL */
-const char *ctm_file_locked(struct file *f, struct files_struct *files);
+/** ctm_file_locked() - what lock the process holds (@fork: and its child would) on @f: a constant text, or NULL */
+const char *ctm_file_locked(struct file *f, struct files_struct *files, bool fork);
 
 /* ---- ident.c ---- */
 bool ctm_fs_shared(const struct super_block *sb);

@@ -157,7 +157,7 @@ static void check_threads(struct ctm_explain_ctx *x)
 
 	rcu_read_lock();
 	for_each_thread(x->leader, t) {
-		if (t->flags & PF_EXITING)
+		if (t->flags & PF_EXITING || (x->fork && t != x->leader))
 			continue;
 		n++;
 		bound += is_bound(t);
@@ -179,9 +179,11 @@ static void check_threads(struct ctm_explain_ctx *x)
 
 void ctm_explain_task(struct ctm_explain_ctx *x)
 {
-	check_children(x);
-	check_others(x);
-	check_sharing(x);
+	if (!x->fork) {			/* whose other children and threads stay where they are */
+		check_children(x);
+		check_others(x);
+		check_sharing(x);
+	}
 	check_threads(x);
 }
 
@@ -259,14 +261,16 @@ int ctm_capture_task(struct ctm_capture *c)
 	r->exe_len = put_exe(c, r->paths + len, scratch);
 	kvfree(scratch);
 	rcu_read_lock();
-	r->pgid = pid_nr_ns(task_pgrp(c->leader), ctm_state(c)->ns);
+	/* a child is alone in its namespace: its parent's group has no other member there */
+	r->pgid = c->fork ? pid_nr_ns(task_pid(c->leader), ctm_state(c)->ns) :
+		  pid_nr_ns(task_pgrp(c->leader), ctm_state(c)->ns);
 	rcu_read_unlock();
 	r->umask = umask;
 	r->personality = c->leader->personality;
 	r->oom_score_adj = sig->oom_score_adj;
 	r->dumpable = ctm_task_dumpable(c->leader, ctm_state(c)->areas.mm);
 	r->child_subreaper = sig->is_child_subreaper;
-	r->stopped = stop_signal(sig);
+	r->stopped = c->fork ? 0 : stop_signal(sig);
 	r->pad = 0;
 	return ctm_put_buf(c, CTM_REC_TASK, sizeof(*r) + r->cwd_len + r->exe_len);
 }

@@ -301,9 +301,13 @@ static int by_id(const void *a, const void *b)
 
 int ctm_capture_timers(struct ctm_capture *c)
 {
+	static const struct ctm_rec_itimers none;
 	struct ctm_timer_snap *s = ctm_state(c)->timers;
 	unsigned int i;
 	int err = 0;
+
+	if (!s)				/* for a fork */
+		return ctm_put(c, CTM_REC_ITIMERS, &none, sizeof(none));
 
 	/* The kernel's list is nearly the other way round, but not always: two threads
 	 * that create timers get their ids in one order and may be entered in another.
