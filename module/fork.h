@@ -33,6 +33,11 @@ int ctm_wait_child(struct ctm_wait *arg);
 /** ctm_result() - CTM_IOC_RESULT */
 int ctm_result(struct ctm_result *arg);
 
+#define CTM_FAMILY_BUDGET	4096u	/* unless the node is told otherwise */
+/** ctm_fork_budget(), ctm_fork_set_budget() - processes that a family of this home may have in the cluster */
+u32 ctm_fork_budget(void);
+void ctm_fork_set_budget(u32 n);
+
 int ctm_fork_init(void);
 void ctm_fork_exit(void);
 

@@ -10,7 +10,6 @@
  * more than RECORDS_MAX, the oldest go.
  */
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
@@ -26,9 +25,17 @@
 #define CLEAN_STEP	(HZ)
 #define CLEAN_MS	2000	/* for one member of a family that is over */
 
-static unsigned int family_budget = 4096;
-module_param(family_budget, uint, 0644);
-MODULE_PARM_DESC(family_budget, "processes that a family may have in the cluster, by the node that is its home");
+static u32 family_budget = CTM_FAMILY_BUDGET;	/* one node a machine: file scope */
+
+u32 ctm_fork_budget(void)
+{
+	return READ_ONCE(family_budget);
+}
+
+void ctm_fork_set_budget(u32 n)
+{
+	WRITE_ONCE(family_budget, n);
+}
 
 /* ---- entries ---- */
 

@@ -15,6 +15,7 @@
 #include "balance.h"
 #include "compat/compat.h"
 #include "core/wire.h"
+#include "fork.h"
 #include "load.h"
 #include "netlink.h"
 #include "net/ktls.h"
@@ -83,6 +84,7 @@ static const struct nla_policy node_policy[CTM_NODE_A_MAX + 1] = {
 	[CTM_NODE_A_VALVE]	= BOOLEAN,
 	[CTM_NODE_A_WATCHDOG]	= BOOLEAN,
 	[CTM_NODE_A_CONTENTION]	= BOOLEAN,
+	[CTM_NODE_A_FAMILY_BUDGET] = NLA_POLICY_MIN(NLA_U32, 1),
 	[CTM_NODE_A_DRAIN]	= NLA_POLICY_MAX(NLA_U8, 2),
 };
 
@@ -192,6 +194,13 @@ static void read_valve(struct genl_info *info, struct ctm_po_config *cfg)
 	cfg->contention = get_bool(a[CTM_NODE_A_CONTENTION], cfg->contention);
 }
 
+static u32 get_budget(struct genl_info *info)
+{
+	struct nlattr *budget = info->attrs[CTM_NODE_A_FAMILY_BUDGET];
+
+	return budget ? nla_get_u32(budget) : CTM_FAMILY_BUDGET;
+}
+
 static int read_keys(struct genl_info *info, u8 keys[CTM_NODE_KEYS][CTM_NODE_KEY],
 		     unsigned int *n)
 {
@@ -244,6 +253,7 @@ static int do_node_up(struct sk_buff *skb, struct genl_info *info)
 		goto out;
 	}
 	read_valve(info, &valve);
+	ctm_fork_set_budget(get_budget(info));
 	err = register_page(info);
 	if (err)
 		goto out;
@@ -301,6 +311,8 @@ static int do_node_set(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	ctm_balance_set(&valve);
+	if (a[CTM_NODE_A_FAMILY_BUDGET])
+		ctm_fork_set_budget(get_budget(info));
 	if (a[CTM_NODE_A_DRAIN])
 		ctm_balance_drain(nla_get_u8(a[CTM_NODE_A_DRAIN]), nla_get_u8(a[CTM_NODE_A_DRAIN]) == 2);
 	if (a[CTM_NODE_A_KEY] || a[CTM_NODE_A_KEY_OLD])
@@ -405,7 +417,8 @@ static int put_valve(struct sk_buff *skb)
 	    nla_put_u32(skb, CTM_NODE_A_T_LOW, cfg.t_low) ||
 	    nla_put_u8(skb, CTM_NODE_A_VALVE, cfg.valve) ||
 	    nla_put_u8(skb, CTM_NODE_A_WATCHDOG, cfg.watchdog) ||
-	    nla_put_u8(skb, CTM_NODE_A_CONTENTION, cfg.contention))
+	    nla_put_u8(skb, CTM_NODE_A_CONTENTION, cfg.contention) ||
+	    nla_put_u32(skb, CTM_NODE_A_FAMILY_BUDGET, ctm_fork_budget()))
 		return -EMSGSIZE;
 	return 0;
 }

@@ -6,6 +6,9 @@
  *
  *   each      children verify what they are, and leave results; all are waited for
  *   time      the same with children that end at once, and how long it took
+ *   move_each the same as each, on the first of the nodes, to which it moves before
+ *   crash     as each, while a node may go: what became of each child is told, and true
+ *   spawn     the same by fork and exec of this program
  *   threads   from a program whose other threads change memory all the time
  *   print     children print to the standard output that they have from their parent
  *   errors    calls that must fail, or fail in part
@@ -202,6 +205,48 @@ static void each(uint32_t count)
 	free(seen);
 }
 
+/* ---- crash ---- */
+
+static void crash(uint32_t count)
+{
+	uint32_t i, made = 0, lost = 0;
+	struct ctm_wait w;
+	int n, err;
+
+	make_pattern();
+	n = dist_fork(count);
+	if (!n)
+		_exit(pattern_errors() ? 1 : 0);
+	for (i = 0; i < count; i++) {
+		if (!child[i].gpid == !child[i].error)
+			fail("child %u: gpid %llx, error %u", i, (unsigned long long)child[i].gpid,
+			     child[i].error);
+		made += !!child[i].gpid;
+	}
+	VERIFY(n < 0 ? !made : n == (int)made);
+	printf("made %u of %u: %s\n", made, count, call.reason);
+	for (i = 0; i < made; i++) {
+		err = wait_child(0, 0, &w);
+		if (err)
+			fail("wait: %s", strerror(-err));
+		else if (w.end == CTM_END_HOST_LOST)
+			lost++;
+		else if (w.end != CTM_END_EXIT || w.status)
+			fail("child %llx: end %u status %x", (unsigned long long)w.gpid, w.end, w.status);
+	}
+	VERIFY(wait_child(0, 0, &w) == -ECHILD);
+	printf("lost %u\n", lost);
+}
+
+static void move_to(const char *node)
+{
+	struct ctm_migrate m = { .size = sizeof(m) };
+
+	strncpy(m.node, node, sizeof(m.node) - 1);
+	if (ioctl(device, CTM_IOC_MIGRATE, &m))
+		fail("to %s: %s: %s", node, strerror(errno), m.reason);
+}
+
 /* ---- time ---- */
 
 static void timed(uint32_t count)
@@ -221,6 +266,29 @@ static void timed(uint32_t count)
 			bad++;
 	VERIFY(!bad);
 	printf("children %d fork_ms %llu all_ms %llu\n", n, (unsigned long long)((forked - begin) / MS),
+	       (unsigned long long)((clock_ns(CLOCK_MONOTONIC) - begin) / MS));
+}
+
+static void spawned(const char *self, uint32_t count)
+{
+	uint64_t begin = clock_ns(CLOCK_MONOTONIC);
+	char *const argv[] = { (char *)"dfork", (char *)"-", (char *)"exit", NULL };
+	uint32_t i, bad = 0;
+	int status;
+
+	for (i = 0; i < count; i++) {
+		pid_t pid = fork();
+
+		MUST(pid >= 0);
+		if (!pid) {
+			execv(self, argv);
+			_exit(1);
+		}
+	}
+	for (i = 0; i < count; i++)
+		bad += wait(&status) < 0 || status;
+	VERIFY(!bad);
+	printf("spawned %u all_ms %llu\n", count,
 	       (unsigned long long)((clock_ns(CLOCK_MONOTONIC) - begin) / MS));
 }
 
@@ -439,6 +507,8 @@ int main(int argc, char **argv)
 	const char *mode = argc > 2 ? argv[2] : "";
 	int i;
 
+	if (!strcmp(mode, "exit"))
+		return 0;
 	work_begin(argc, argv);
 	for (i = 4; i < argc && nnodes < 60; i++)
 		strncpy(nodes[nnodes++], argv[i], CTM_NAME_MAX - 1);
@@ -449,6 +519,15 @@ int main(int argc, char **argv)
 		each(count);
 	else if (!strcmp(mode, "time"))
 		timed(count);
+	else if (!strcmp(mode, "crash"))
+		crash(count);
+	else if (!strcmp(mode, "move_each")) {
+		move_to(nodes[0]);
+		memmove(nodes[0], nodes[1], sizeof(nodes) - sizeof(nodes[0]));
+		nnodes--;
+		each(count);
+	} else if (!strcmp(mode, "spawn"))
+		spawned(argv[0], count);
 	else if (!strcmp(mode, "threads"))
 		from_threads(count);
 	else if (!strcmp(mode, "print"))

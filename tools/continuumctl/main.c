@@ -40,6 +40,7 @@ static const struct command commands[] = {
 	  "  accept on|off      may processes land here\n"
 	  "  allow_root on|off  may processes of root land here\n"
 	  "  encrypt on|off     must be the same in the whole cluster\n"
+	  "  family_budget N    processes of a family that began here, in the cluster (4096)\n"
 	  "  t_high P, t_low P  pressures, 0 to 300: above t_high (180) the node sends a\n"
 	  "                     process away, to one that is below t_low (100)\n"
 	  "  valve on|off       may it do that, or what the watchdog says, by itself\n"

@@ -12,17 +12,18 @@
 
 /* ---- of this node ---- */
 
-enum kind { SWITCH, PRESSURE };
+enum kind { SWITCH, PRESSURE, NUMBER };
 
 static const struct setting {
 	const char *key;
 	enum kind kind;
 	uint16_t attribute;
-	size_t offset;			/* in struct node: bool, or uint32_t in thousandths */
+	size_t offset;			/* in struct node: bool, uint32_t in thousandths, uint32_t */
 } settings[] = {
 	{ "accept", SWITCH, CTM_NODE_A_ACCEPTING, offsetof(struct node, accepting) },
 	{ "allow_root", SWITCH, CTM_NODE_A_ALLOW_ROOT, offsetof(struct node, allow_root) },
 	{ "encrypt", SWITCH, CTM_NODE_A_ENCRYPT, offsetof(struct node, encrypt) },
+	{ "family_budget", NUMBER, CTM_NODE_A_FAMILY_BUDGET, offsetof(struct node, family_budget) },
 	{ "t_high", PRESSURE, CTM_NODE_A_T_HIGH, offsetof(struct node, t_high) },
 	{ "t_low", PRESSURE, CTM_NODE_A_T_LOW, offsetof(struct node, t_low) },
 	{ "valve", SWITCH, CTM_NODE_A_VALVE, offsetof(struct node, valve) },
@@ -48,6 +49,15 @@ static bool parse_switch(const char *text, bool *on)
 	return *on || !strcmp(text, "off") || !strcmp(text, "0");
 }
 
+static int parse_count(const char *text, uint64_t *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	return errno || *end || *text < '0' || *text > '9' ? -EINVAL : 0;
+}
+
 /* KEY VALUE: one or more of them, so that both thresholds can change at once */
 static int put_setting(struct nlmsghdr *request, const char *key, const char *value)
 {
@@ -62,6 +72,14 @@ static int put_setting(struct nlmsghdr *request, const char *key, const char *va
 		if (!parse_switch(value, &on))
 			return usage_error("%s is on or off, not \"%s\"", key, value);
 		mnl_attr_put_u8(request, setting->attribute, on);
+		return DONE;
+	}
+	if (setting->kind == NUMBER) {
+		uint64_t count;
+
+		if (parse_count(value, &count) || !count || count > UINT32_MAX)
+			return usage_error("%s is a number, not \"%s\"", key, value);
+		mnl_attr_put_u32(request, setting->attribute, (uint32_t)count);
 		return DONE;
 	}
 	wanted = config_parse_pressure(value, &number);
@@ -94,15 +112,6 @@ static int set_node(char **words, int count)
 }
 
 /* ---- of a process ---- */
-
-static int parse_count(const char *text, uint64_t *value)
-{
-	char *end;
-
-	errno = 0;
-	*value = strtoull(text, &end, 10);
-	return errno || *end || *text < '0' || *text > '9' ? -EINVAL : 0;
-}
 
 static int set_process(const char *name, const char *key, const char *text)
 {
@@ -166,7 +175,7 @@ static bool switch_of(const struct setting *setting, const struct node *node)
 	return *(const bool *)((const char *)node + setting->offset);
 }
 
-static uint32_t pressure_of(const struct setting *setting, const struct node *node)
+static uint32_t number_of(const struct setting *setting, const struct node *node)
 {
 	return *(const uint32_t *)((const char *)node + setting->offset);
 }
@@ -175,7 +184,10 @@ static const char *value_text(const struct setting *setting, const struct node *
 {
 	if (setting->kind == SWITCH)
 		return switch_of(setting, node) ? "on" : "off";
-	snprintf(text, 16, "%g", pressure_of(setting, node) / 1e3);
+	if (setting->kind == NUMBER)
+		snprintf(text, 16, "%u", number_of(setting, node));
+	else
+		snprintf(text, 16, "%g", number_of(setting, node) / 1e3);
 	return text;
 }
 
@@ -189,8 +201,10 @@ static void print_settings(const struct node *node, const struct setting *only, 
 			continue;
 		if (json && s->kind == SWITCH)
 			json_add_bool(object, s->key, switch_of(s, node));
+		else if (json && s->kind == NUMBER)
+			json_add_number(object, s->key, number_of(s, node));
 		else if (json)
-			json_add_milli(object, s->key, pressure_of(s, node));
+			json_add_milli(object, s->key, number_of(s, node));
 		else if (only)
 			puts(value_text(s, node, text));
 		else

@@ -4,7 +4,9 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include "keeper.h"
 #include "landers.h"
@@ -19,15 +21,33 @@
  */
 #define REFILL_MS	200
 #define LANDING_MS	5000	/* of one that takes longer */
+/*
+ * But when the last is taken, more are wanted at once.  If that happens again and
+ * again, many land (a distributed fork): then more are made at a time, until it is over.
+ */
+#define MANY		16
+#define AGAIN_MS	1000
+#define OVER_MS		3000
 
 static struct {
 	const struct config *config;
 	struct keeper *waiting[MAX_LANDERS];
 	unsigned int count;
 	unsigned int wanted;
+	unsigned int extra;	/* beyond what is wanted, while many land */
+	uint64_t emptied;	/* when it last was, ms */
 	unsigned int retry_ms;	/* 0 while all goes well */
 	struct timer timer;
+	struct timer over;	/* no more @extra */
 } pool;
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
 
 /* Return: whether it was in the pool */
 static bool take_out(const struct keeper *keeper)
@@ -51,6 +71,20 @@ static void retry_later(void)
 
 static void fill(void);
 
+static void emptied(void)
+{
+	uint64_t now = now_ms();
+
+	if (now - pool.emptied < AGAIN_MS) {
+		pool.extra = pool.extra ? pool.extra * 2 : 2;
+		if (pool.extra > MANY)
+			pool.extra = MANY;
+		timer_set(&pool.over, OVER_MS);
+	}
+	pool.emptied = now;
+	fill();
+}
+
 static void heard(struct keeper *keeper, const struct keeper_msg *message)
 {
 	switch (message->type) {
@@ -60,10 +94,12 @@ static void heard(struct keeper *keeper, const struct keeper_msg *message)
 	case KEEPER_LANDING:
 		if (!take_out(keeper) || pool.retry_ms)
 			return;
-		if (pool.count)
-			timer_set(&pool.timer, LANDING_MS);
-		else
+		if (!pool.count)
+			emptied();
+		else if (pool.extra && pool.count <= (pool.wanted + pool.extra) / 2)
 			fill();
+		else
+			timer_set(&pool.timer, LANDING_MS);
 		return;
 	case KEEPER_LANDED:
 		if (!pool.retry_ms && pool.count < pool.wanted)
@@ -85,7 +121,7 @@ static const struct keeper_owner owner = { .heard = heard, .ended = ended };
 
 static void fill(void)
 {
-	while (pool.count < pool.wanted) {
+	while (pool.count < pool.wanted + pool.extra && pool.count < MAX_LANDERS) {
 		struct keeper *keeper = keeper_spawn(pool.config, "land", &owner, NULL);
 
 		if (!keeper) {
@@ -97,16 +133,26 @@ static void fill(void)
 	}
 }
 
+static void trim(void)
+{
+	for (unsigned int i = pool.wanted; i < pool.count; i++)
+		keeper_kill(pool.waiting[i]);
+}
+
 static void retry(struct timer *timer)
 {
 	(void)timer;
 	fill();
 }
 
-static void trim(void)
+static void many_over(struct timer *timer)
 {
-	for (unsigned int i = pool.wanted; i < pool.count; i++)
-		keeper_kill(pool.waiting[i]);
+	if (now_ms() - pool.emptied < OVER_MS) {
+		timer_set(timer, OVER_MS);
+		return;
+	}
+	pool.extra = 0;
+	trim();
 }
 
 void landers_keep(const struct config *config)
@@ -114,6 +160,7 @@ void landers_keep(const struct config *config)
 	pool.config = config;
 	pool.wanted = config->spare_landers;
 	pool.timer.expired = retry;
+	pool.over.expired = many_over;
 	trim();
 	fill();
 }
@@ -121,6 +168,8 @@ void landers_keep(const struct config *config)
 void landers_stop(void)
 {
 	pool.wanted = 0;
+	pool.extra = 0;
+	timer_cancel(&pool.over);
 	timer_cancel(&pool.timer);
 	trim();
 }

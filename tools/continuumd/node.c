@@ -151,6 +151,7 @@ static void put_settings(struct nlmsghdr *request, const struct config *config)
 	mnl_attr_put_u8(request, CTM_NODE_A_VALVE, config->valve);
 	mnl_attr_put_u8(request, CTM_NODE_A_WATCHDOG, config->watchdog);
 	mnl_attr_put_u8(request, CTM_NODE_A_CONTENTION, config->watchdog_contention);
+	mnl_attr_put_u32(request, CTM_NODE_A_FAMILY_BUDGET, config->family_budget);
 	mnl_attr_put_u64(request, CTM_NODE_A_PAGE, (uintptr_t)key_page);
 }
 

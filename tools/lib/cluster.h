@@ -48,6 +48,7 @@ struct node {
 	uint64_t ticks, tick_hits;
 	uint32_t t_high, t_low;		/* thousandths */
 	bool valve, watchdog, watchdog_contention, drained;
+	uint32_t family_budget;
 	struct load load;
 	unsigned int counter_count;
 	struct counter counters[CLUSTER_COUNTERS_MAX];

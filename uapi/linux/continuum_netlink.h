@@ -82,6 +82,8 @@
  *                           are contended
  *   CTM_NODE_A_CONTENTION:  u8, 0 or 1; without: 1.  Contended means more runnable tasks
  *                           than CPUs; with 0 it is enough that CPU is above 90 %
+ *   CTM_NODE_A_FAMILY_BUDGET: u32, not 0; without: 4096.  Processes that a family whose home
+ *                           this node is may have in the cluster: more are not forked
  *
  *   The answer is an acknowledgement.  A new boot id is chosen at each NODE_UP.
  *
@@ -95,7 +97,7 @@
  * CTM_CMD_NODE_SET
  *
  *   CTM_NODE_A_ENCRYPT, _ALLOW_ROOT, _ACCEPTING, _PAGE, _KEY, _KEY_OLD, _T_HIGH,
- *   _T_LOW, _VALVE, _WATCHDOG, _CONTENTION: as above
+ *   _T_LOW, _VALVE, _WATCHDOG, _CONTENTION, _FAMILY_BUDGET: as above
  *   CTM_NODE_A_DRAIN:       u8: 1: move away whatever runs here, and accept nothing;
  *                           2: pinned processes too; 0: no more of that
  *
@@ -145,7 +147,8 @@
  *   CTM_NODE_A_TICK_WHY:    string *  why not the first choice; only when it is not
  *   CTM_NODE_A_TICKS:       u64 *     ticks seen, on all CPUs
  *   CTM_NODE_A_TICK_HITS:   u64 *     of these, on a Continuum process
- *   CTM_NODE_A_T_HIGH, _T_LOW, _VALVE, _WATCHDOG, _CONTENTION: as in NODE_UP
+ *   CTM_NODE_A_T_HIGH, _T_LOW, _VALVE, _WATCHDOG, _CONTENTION, _FAMILY_BUDGET: as in
+ *                           NODE_UP
  *   CTM_NODE_A_DRAINED:     u8        1: MODE is draining, and what is still here stays:
  *                                     it is pinned, or every attempt has failed
  *
@@ -300,6 +303,7 @@ enum ctm_node_attr {
 	CTM_NODE_A_CONTENTION,
 	CTM_NODE_A_DRAIN,
 	CTM_NODE_A_DRAINED,
+	CTM_NODE_A_FAMILY_BUDGET,
 	__CTM_NODE_A_LAST
 };
 #define CTM_NODE_A_MAX		(__CTM_NODE_A_LAST - 1)
