@@ -73,6 +73,7 @@ sim: setup
 
 bench: setup
 	$(MAKE) tools
+	$(MAKE) -s -C selftests/bench run
 	selftests/bench/bench
 
 # The module goes to the running kernel, so KVER does not apply.
