@@ -46,8 +46,7 @@ static int parse_names(int argc, char **argv, struct ctm_block **out, uint32_t *
 	return DONE;
 }
 
-/* 1 to @max, with K or M behind it where @units */
-static int parse_number(const char *text, uint64_t max, bool units, uint32_t *value)
+int parse_amount(const char *text, uint64_t max, bool units, uint32_t *value)
 {
 	char *end;
 	unsigned long long number;
@@ -207,9 +206,9 @@ int command_put(int argc, char **argv)
 	int status = DONE, option;
 
 	while ((option = next_option(argc, argv, "j", longs)) > 0) {
-		if (option == 'c' && parse_number(optarg, CTM_BLOCK_COPIES_MAX, false, &p.copies))
+		if (option == 'c' && parse_amount(optarg, CTM_BLOCK_COPIES_MAX, false, &p.copies))
 			return usage_error("--copies: 1 to %u", CTM_BLOCK_COPIES_MAX);
-		if (option == 'k' && parse_number(optarg, CTM_BLOCK_MAX, true, &p.chunk))
+		if (option == 'k' && parse_amount(optarg, CTM_BLOCK_MAX, true, &p.chunk))
 			return usage_error("--chunk: 1 to %uM", CTM_BLOCK_MAX >> 20);
 		if (option == 'f')
 			p.flags = 0;
@@ -329,7 +328,7 @@ int command_pin(int argc, char **argv)
 	int option;
 
 	while ((option = next_option(argc, argv, "", longs)) > 0)
-		if (parse_number(optarg, CTM_BLOCK_COPIES_MAX, false, &copies))
+		if (parse_amount(optarg, CTM_BLOCK_COPIES_MAX, false, &copies))
 			return usage_error("--copies: 1 to %u", CTM_BLOCK_COPIES_MAX);
 	if (option < 0)
 		return USAGE;

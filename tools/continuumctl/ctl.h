@@ -90,6 +90,9 @@ int parse_gpid(const char *text, uint64_t *gpid);
 /** parse_time() - "500ms", "10s", "5m", "1h", "10" for seconds; pure.  Return: 0 or -EINVAL */
 int parse_time(const char *text, uint32_t *ms);	/* run.c */
 
+/** parse_amount() - 1 to @max, with K or M behind it where @units; pure.  Return: 0 or -EINVAL */
+int parse_amount(const char *text, uint64_t max, bool units, uint32_t *value);	/* blocks.c */
+
 /* commands, by file */
 int command_up(int argc, char **argv);			/* up.c */
 int command_down(int argc, char **argv);
@@ -123,6 +126,8 @@ int command_pin(int argc, char **argv);
 int command_drop(int argc, char **argv);
 int command_locate(int argc, char **argv);
 int command_blocks(int argc, char **argv);
+int command_wordcount(int argc, char **argv);		/* chunked.c */
+int command_map(int argc, char **argv);
 
 /** is_block_name() - 64 hexadecimal digits; pure.  cat_blocks(): the names from optind on, on standard output */
 bool is_block_name(const char *text);

@@ -135,6 +135,31 @@ static const struct command commands[] = {
 	  "family and each user. UNDER: blocks that a node which should hold them does not,\n"
 	  "yet. MOVING: being sent or received. COPIED, DROPPED: by repair and rebalancing.\n",
 	  command_blocks },
+	{ "wordcount", "[-v] [-j] [--chunk SIZE] [--workers N] [--timeout T] FILE",
+	  "count the words of a file, all over the cluster",
+	  "  --chunk SIZE   of the blocks into which the file is cut (1M), up to 4M\n"
+	  "  --workers N    processes that count them (1000), up to 4096\n"
+	  "  --timeout T    a worker that takes longer is destroyed, and its work done by\n"
+	  "                 another (5m): 500ms, 10s, 5m, 1h\n"
+	  "  -v, --verbose  on standard error, the time of each phase and each node's share\n"
+	  "\n"
+	  "Prints what \"wc -w FILE\" prints in the C locale. FILE - is standard input.\n",
+	  command_wordcount },
+	{ "map", "[-v] --command CMD [--chunk SIZE] [--workers N] [--timeout T] FILE",
+	  "run a command over the pieces of a file, all over the cluster",
+	  "  --command CMD  run by sh -c for each piece, which is its standard input\n"
+	  "  --chunk SIZE   of a piece (1M), up to 4M; it ends with a line, and is longer\n"
+	  "                 where a line is, up to 4 MiB\n"
+	  "  --workers N    processes that share the pieces (100), up to 4096\n"
+	  "  --timeout T    a worker that takes longer is destroyed, and its work done by\n"
+	  "                 another (never): 500ms, 10s, 5m, 1h\n"
+	  "  -v, --verbose  on standard error, the time of each phase and each node's share\n"
+	  "\n"
+	  "Prints what the commands put out, in the order of the file. What they write to\n"
+	  "standard error follows a line that names the piece; CONTINUUM_CHUNK is its number.\n"
+	  "The exit status is the highest of the commands (a grep that finds nothing in one of\n"
+	  "the pieces: 1), 125 when Continuum failed. A command whose node dies runs again.\n",
+	  command_map },
 	{ "check", "[-j]", "is this machine fit to be a node", NULL, command_check },
 	{ "version", "", "of this program and of the module", NULL, command_version },
 };

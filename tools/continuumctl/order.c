@@ -93,6 +93,13 @@ static int add_descriptors(struct order *order, struct keeper_start *start,
 {
 	order->count = 1;		/* the memfd's place */
 	order->log_fds = 0;
+	if (wish->fds) {
+		int error = 0;
+
+		for (int i = 0; i < 3 && !error; i++)
+			error = add_fd(order, start, i, wish->fds[i]);
+		return error;
+	}
 	if (wish->detach)
 		return add_detached(order, start);
 	if (!tty)

@@ -17,6 +17,7 @@ struct wish {
 	const char *to;		/* node to move to at once, or NULL */
 	bool pin, linger, detach;
 	uint32_t ttl, lease_ms;	/* 0: the default */
+	const int *fds;		/* three that become 0, 1 and 2, and no other; NULL: all that are inherited */
 };
 
 /** struct order - what daemon_send() needs */
@@ -35,5 +36,13 @@ struct order {
  * Return: 0 or -errno.
  */
 int order_make(struct order *order, const struct wish *wish, const struct tty *tty, char **argv);
+
+/**
+ * run_wish() - start a process, and be its deputy unless it is detached (run.c)
+ *
+ * Signals of this program are blocked, and @wish->fds closed, from then on.  Return: its exit
+ * status, or one that says that it did not start.
+ */
+int run_wish(const struct wish *wish, struct tty *tty, char **argv);
 
 #endif /* CONTINUUMCTL_ORDER_H */

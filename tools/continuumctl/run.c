@@ -302,33 +302,37 @@ static int finish_deputy(const struct wish *wish, uint64_t gpid, int device, str
 	return deputy_run(&deputy);
 }
 
-int command_run(int argc, char **argv)
+int run_wish(const struct wish *wish, struct tty *tty, char **argv)
 {
 	struct daemon_reply reply;
-	struct wish wish = { 0 };
 	struct order order;
-	struct tty tty;
-	bool has_tty;
 	int device = -1;
+	int status = order_make(&order, wish, tty, argv);
+
+	if (status)
+		return failed(status, "%s: %s", order.cause, strerror(-status));
+	deputy_block_signals();
+	status = start(&order, wish, &reply, &device);
+	if (status)
+		return status;
+	close(order.fds[0]);
+	if (wish->detach)
+		return finish_detached(wish, reply.gpid);
+	release_descriptors(&order);
+	if (device < 0)
+		return finish_ended(reply.gpid);
+	return finish_deputy(wish, reply.gpid, device, tty);
+}
+
+int command_run(int argc, char **argv)
+{
+	struct wish wish = { 0 };
+	struct tty tty;
 	int status = parse(argc, argv, &wish);
 
 	if (!status)
 		status = check_target(wish.to);
 	if (status)
 		return status;
-	has_tty = tty_find(&tty);
-	status = order_make(&order, &wish, has_tty ? &tty : NULL, argv + optind);
-	if (status)
-		return failed(status, "%s: %s", order.cause, strerror(-status));
-	deputy_block_signals();
-	status = start(&order, &wish, &reply, &device);
-	if (status)
-		return status;
-	close(order.fds[0]);
-	if (wish.detach)
-		return finish_detached(&wish, reply.gpid);
-	release_descriptors(&order);
-	if (device < 0)
-		return finish_ended(reply.gpid);
-	return finish_deputy(&wish, reply.gpid, device, has_tty ? &tty : NULL);
+	return run_wish(&wish, tty_find(&tty) ? &tty : NULL, argv + optind);
 }
