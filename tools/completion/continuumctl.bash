@@ -37,7 +37,7 @@ _continuumctl_signals() {
 
 _continuumctl_commands="up down join leave reload drain set get genkey status peers ps top events metrics
 	run migrate kill wait explain suspend resume recover logs put cat pin drop locate blocks
-	check version help"
+	wordcount map check version help"
 _continuumctl_settings="accept allow_root encrypt t_high t_low valve watchdog watchdog_contention"
 
 # The options of a command
@@ -53,6 +53,8 @@ _continuumctl_options() {
 	migrate) echo -j --json --cluster ;;
 	kill) echo -s -u --user --family --all ;;
 	put) echo -j --json --copies --chunk --family ;;
+	wordcount) echo -v --verbose -j --json --chunk --workers --timeout ;;
+	map) echo -v --verbose --command --chunk --workers --timeout ;;
 	pin) echo --copies ;;
 	drop) echo --family --all ;;
 	suspend|resume) echo -u --user --family --all ;;
@@ -66,6 +68,8 @@ _continuumctl_value() {
 	up:--module|metrics:-o|metrics:--output) echo file ;;
 	run:--to) _continuumctl_nodes; echo any ;;
 	run:--ttl|run:--lease|put:--copies|put:--chunk|pin:--copies) ;;
+	wordcount:--chunk|wordcount:--workers|wordcount:--timeout) ;;
+	map:--command|map:--chunk|map:--workers|map:--timeout) ;;
 	kill:-s) _continuumctl_signals ;;
 	kill:-u|kill:--user|suspend:-u|suspend:--user|resume:-u|resume:--user) compgen -u ;;
 	kill:--family|suspend:--family|resume:--family) _continuumctl_gpids ;;
@@ -142,7 +146,7 @@ _continuumctl() {
 		_continuumctl_reply "$(_continuumctl_options "$command")" "$word"
 	elif [ "$command" = run ] && ((arguments == 0)); then
 		mapfile -t COMPREPLY < <(compgen -c -- "$word")
-	elif [ "$command" = run ] || [ "$command" = put ]; then
+	elif [[ " run put wordcount map " == *" $command "* ]]; then
 		_continuumctl_files "$word"
 	else
 		_continuumctl_reply "$(_continuumctl_argument "$command" "$arguments" "$before")" "$word"

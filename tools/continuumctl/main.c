@@ -147,7 +147,7 @@ static const struct command commands[] = {
 	  command_wordcount },
 	{ "map", "[-v] --command CMD [--chunk SIZE] [--workers N] [--timeout T] FILE",
 	  "run a command over the pieces of a file, all over the cluster",
-	  "  --command CMD  run by sh -c for each piece, which is its standard input\n"
+	  "  --command CMD  run by a shell for each piece, which is its standard input\n"
 	  "  --chunk SIZE   of a piece (1M), up to 4M; it ends with a line, and is longer\n"
 	  "                 where a line is, up to 4 MiB\n"
 	  "  --workers N    processes that share the pieces (100), up to 4096\n"
