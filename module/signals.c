@@ -26,6 +26,7 @@
 #include "sequence.h"
 #include "sighook.h"
 #include "signals.h"
+#include "trace.h"
 
 #define HEARD		512u		/* rumours and answers that are remembered */
 #define PARCELS_MAX	512u		/* under way from here; below CTM_SIG_WINDOW */
@@ -796,6 +797,7 @@ static void explain(const struct parcel *p, int err, unsigned int timeout_ms, ch
 
 static int send_parcel(struct ctm_sig *s, unsigned int timeout_ms, char *reason)
 {
+	u64 began = ktime_get_ns();
 	struct parcel *p;
 	int err;
 
@@ -810,6 +812,7 @@ static int send_parcel(struct ctm_sig *s, unsigned int timeout_ms, char *reason)
 	err = confirmed(p) ? 0 : carry(p, timeout_ms);
 	if (confirmed(p))
 		err = outcome_error(p->out.outcome, p->ack.error);
+	trace_signal_sent(s->gpid, s->what, err, began);
 	if (err && reason)
 		explain(p, err, timeout_ms, reason);
 	kfree(p);

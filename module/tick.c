@@ -26,6 +26,7 @@
 #include "compat/compat.h"
 #include "load.h"
 #include "tick.h"
+#include "trace.h"
 
 #define WATCH		HZ
 #define SILENT_TICKS	(HZ / 4)	/* so much CPU time without one tick: it is silent */
@@ -58,21 +59,13 @@ static u64 watched_ticks, watched_busy, watched_ns;	/* the work's */
 
 /* ---- the tick ---- */
 
-/* Hard interrupt, interrupts off: that is an RCU read-side section, too. */
-static notrace void take_tick(void)
+static notrace void charge_tick(struct ctm_process *p, struct task_struct *t)
 {
-	struct task_struct *t = current;
-	struct ctm_tick tick;
+	struct ctm_tick tick = { .p = p };
 	struct pt_regs *regs;
 	ctm_tick_fn fn;
 	unsigned int i;
 
-	this_cpu_inc(seen.ticks);
-	if (t->flags & PF_KTHREAD)	/* idle, too */
-		return;
-	tick.p = ctm_process_under(t);
-	if (!tick.p)
-		return;
 	this_cpu_inc(seen.hits);
 	regs = get_irq_regs();
 	tick.task = t;
@@ -84,6 +77,23 @@ static notrace void take_tick(void)
 		if (fn)
 			fn(&tick);
 	}
+}
+
+/* Hard interrupt, interrupts off: that is an RCU read-side section, too. */
+static notrace void take_tick(void)
+{
+	u64 began = trace_tick_hook_enabled() ? ktime_get_ns() : 0;
+	struct task_struct *t = current;
+	struct ctm_process *p;
+
+	this_cpu_inc(seen.ticks);
+	if (t->flags & PF_KTHREAD)	/* idle, too */
+		return;
+	p = ctm_process_under(t);
+	if (p)
+		charge_tick(p, t);
+	if (began)
+		trace_tick_hook(p ? p->gpid : 0, ktime_get_ns() - began);
 }
 
 void ctm_tick_register(enum ctm_tick_slot slot, ctm_tick_fn fn)

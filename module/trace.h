@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * trace.h - what a move is doing, for who wants to see where its time goes, and what
- * becomes of blocks
+ * trace.h - what a move is doing, for who wants to see where its time goes, what signals
+ * and ticks cost, and what becomes of blocks
  *
- * An interface (docs/performance.md): events keep their names and fields; new
- * fields come at the end, new phases get new numbers.
+ * An interface (docs/performance.md): events keep their names and fields, and fields their
+ * places behind the kernel's own (struct trace_entry); new fields come at the end, new
+ * phases get new numbers. continuumctl trace reads records by that, not by the module's BTF,
+ * which is not there when a module is built without vmlinux, as DKMS does.
  *
  *   /sys/kernel/tracing/events/continuum/handoff_phase
  *       once for each phase of an attempt, at either end
@@ -12,6 +14,15 @@
  *       once for each record of the image: written by the source, or handed to
  *       the restorer, which asks for more when it has done what all that it
  *       was given say; it is given what has come, but nothing behind PAGES
+ *   /sys/kernel/tracing/events/continuum/conn_sent
+ *       once for each piece that the transport has taken from the sender, who is the
+ *       present task; `total` counts what the connection has sent since it was made
+ *   /sys/kernel/tracing/events/continuum/signal_sent
+ *       once for each signal (suspend, resume, destroy: `what` above 64) sent from here,
+ *       when its fate is known: `error` 0 if delivered, `took_ns` from the call to that
+ *   /sys/kernel/tracing/events/continuum/tick_hook
+ *       once for each tick of the scheduler that hit a user task: `cost_ns` in the hook,
+ *       without ftrace's trampoline; `gpid` of the process that it hit, 0: none
  *   /sys/kernel/tracing/events/continuum/block
  *       once for each block that a node stores for another, hands out to another,
  *       copies, or lets go; `name` is how its name begins
@@ -124,6 +135,60 @@ TRACE_EVENT(handoff_record,
 	TP_printk("gpid=%llx epoch=%u attempt=%u %s type=%u len=%u ns=%llu",
 		  __entry->gpid, __entry->epoch, __entry->attempt,
 		  __entry->source ? "written" : "given", __entry->type, __entry->len, __entry->ns)
+);
+
+TRACE_EVENT(conn_sent,
+	TP_PROTO(u32 peer, u32 channel, u32 bytes, u64 total),
+	TP_ARGS(peer, channel, bytes, total),
+	TP_STRUCT__entry(
+		__field(u64, total)
+		__field(u32, peer)
+		__field(u32, channel)
+		__field(u32, bytes)
+	),
+	TP_fast_assign(
+		__entry->total = total;
+		__entry->peer = peer;
+		__entry->channel = channel;
+		__entry->bytes = bytes;
+	),
+	TP_printk("peer=%x channel=%u bytes=%u total=%llu",
+		  __entry->peer, __entry->channel, __entry->bytes, __entry->total)
+);
+
+TRACE_EVENT(signal_sent,
+	TP_PROTO(u64 gpid, u32 what, int error, u64 began),
+	TP_ARGS(gpid, what, error, began),
+	TP_STRUCT__entry(
+		__field(u64, gpid)
+		__field(u64, ns)
+		__field(u64, took_ns)
+		__field(u32, what)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->gpid = gpid;
+		__entry->ns = ktime_get_ns();
+		__entry->took_ns = __entry->ns - began;
+		__entry->what = what;
+		__entry->error = error;
+	),
+	TP_printk("gpid=%llx what=%u error=%d took_ns=%llu ns=%llu", __entry->gpid, __entry->what,
+		  __entry->error, __entry->took_ns, __entry->ns)
+);
+
+TRACE_EVENT(tick_hook,
+	TP_PROTO(u64 gpid, u64 cost_ns),
+	TP_ARGS(gpid, cost_ns),
+	TP_STRUCT__entry(
+		__field(u64, gpid)
+		__field(u64, cost_ns)
+	),
+	TP_fast_assign(
+		__entry->gpid = gpid;
+		__entry->cost_ns = cost_ns;
+	),
+	TP_printk("gpid=%llx cost_ns=%llu", __entry->gpid, __entry->cost_ns)
 );
 
 TRACE_EVENT(block,

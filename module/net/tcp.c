@@ -30,6 +30,7 @@
 #include <net/tls.h>
 #include "compat/compat.h"
 #include "net/net.h"
+#include "trace.h"
 
 #define HELLO_MS	5000u	/* for a whole hello that comes in */
 #define HALF_OPEN_MAX	64u	/* hellos under way; then the oldest gives way */
@@ -419,6 +420,7 @@ static int send_all(struct ctm_conn *c, struct msghdr *msg)
 		if (ret < 0)
 			break;
 		c->sent += ret;
+		trace_conn_sent(c->peer, c->channel, ret, c->sent);
 	}
 	release_signals(&old);
 	return ret < 0 ? verdict(c, ret) : 0;

@@ -120,6 +120,62 @@ test_metrics() {
 	says_status 2 metrics -o && says_status 2 metrics too much
 }
 
+# What trace says of moves, and migrate: within 5 %.
+trace_agrees() {
+	python3 - "$@" <<'END'
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+said = [dict(f.split("=") for f in line.split()[2:]) for line in open(sys.argv[2])]
+moves = [l for l in lines if l.get("side") == "source"]
+landed = [l for l in lines if l.get("side") == "destination"]
+assert len(moves) == len(said) == 2 and len(landed) == 2, lines
+for move, migrate in zip(moves, said):
+    assert move["gpid"] == sys.argv[3], move
+    for ours, theirs in (move["us"]["downtime"], migrate["downtime_us"]), (move["bytes"], migrate["bytes"]):
+        assert abs(ours - int(theirs)) <= 0.05 * int(theirs), (move, migrate)
+    parts = sum(move["us"][p] for p in ("freeze", "records", "pages", "prepare", "decide", "commit"))
+    assert abs(parts - move["us"]["downtime"]) <= 10, move
+h = {h["name"]: h for h in lines[-1]["histograms"]}
+assert all(sum(b["count"] for b in x["buckets"]) == x["count"] for x in h.values()), h
+assert h["downtime"]["count"] == 2 and h["bytes"]["count"] == 2 and h["run"]["count"] == 2, h
+assert h["signal"]["count"] == 2 and h["signal_failed"]["count"] == 0 and h["tick_hit"]["count"] > 0, h
+assert 0 < h["tick_hit"]["min"] <= h["tick_hit"]["sum"] / h["tick_hit"]["count"] <= h["tick_hit"]["max"], h
+END
+}
+
+# To n2 and home, twice, with a signal each time; another process moves, too, and is not seen.
+test_trace() {
+	local out=$SHARED/trace.$count i other ours
+
+	on n1 test -e /sys/kernel/btf/vmlinux || { echo "this kernel has no BTF"; return 4; }
+	start counter && other=$GPID && start counter && ours=$GPID || return
+	on n1 sh -c 'exec "$1" trace -j -n 4 "$2" >"$0" 2>"$0.err"' "$out" "$ctl" "$ours" &
+	local tracer=$!
+	says "$out.err" '^tracing$' || return
+	for i in n2 n1 n2 n1; do
+		[ $i != n2 ] || as n1 "$ctl" migrate "$other" n2 >/dev/null || return
+		as "$([ $i = n2 ] && echo n1 || echo n2)" "$ctl" migrate "$ours" $i >"$work/said" || return
+		[ $i != n2 ] || { cat "$work/said" >>"$work/moved"; as n1 "$ctl" kill -s CONT "$ours" || return; }
+		[ $i != n2 ] || as n1 "$ctl" migrate "$other" n1 >/dev/null || return
+	done
+	wait $tracer || { echo "trace: exit status $?: $(cat "$(here "$out.err")")"; return 1; }
+	GPID=$other; as n1 "$ctl" kill -s KILL "$other"; GPID=$ours
+	trace_agrees "$(here "$out")" "$work/moved" "$ours"
+}
+
+# For people; who may not; a kernel without BTF, which here is one whose BTF is out of sight.
+test_trace_text() {
+	local out=$SHARED/trace.$count
+
+	start counter && on n1 sh -c '"$1" trace -d 3s >"$0" 2>&1' "$out" "$ctl" &&
+		says "$out" 'tick.s hook, at a Continuum process' && says "$out" '[0-9] \|#' && stop || return
+	as n1 "$ctl" trace >"$work/said" 2>&1
+	[ $? = 4 ] && grep -q 'only root' "$work/said" || { cat "$work/said"; return 1; }
+	on n1 unshare -m sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$0" trace' "$ctl" >"$work/said" 2>&1
+	[ $? = 1 ] && grep -q 'no BTF' "$work/said" || { cat "$work/said"; return 1; }
+	says_status 2 trace -d never && says_status 2 trace -n 0 && says_status 2 trace 1.2.3 too
+}
+
 # Looked at on a terminal, as an ordinary user.
 test_top() {
 	start counter || return
@@ -135,5 +191,7 @@ console_tests() {
 	$brief || add "events end" test_events_ends
 	$brief || add "events end with the module" test_events_unloaded
 	add "metrics" test_metrics
+	add "trace agrees with migrate" test_trace
+	$brief || add "trace" test_trace_text
 	$brief || add "top" test_top
 }

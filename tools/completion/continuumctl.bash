@@ -35,8 +35,8 @@ _continuumctl_signals() {
 	done
 }
 
-_continuumctl_commands="up down join leave reload drain set get genkey status peers ps top events metrics
-	run migrate kill wait explain suspend resume recover logs put cat pin drop locate blocks
+_continuumctl_commands="up down join leave reload drain set get genkey status peers ps top events trace
+	metrics run migrate kill wait explain suspend resume recover logs put cat pin drop locate blocks
 	wordcount map check version help"
 _continuumctl_settings="accept allow_root encrypt t_high t_low valve watchdog watchdog_contention"
 
@@ -48,6 +48,7 @@ _continuumctl_options() {
 	drain) echo --force ;;
 	get|status|peers|events|wait|explain|check|locate|blocks) echo -j --json ;;
 	ps) echo -a -j --json ;;
+	trace) echo -j --json -d --duration -n --moves ;;
 	metrics) echo -p --processes -o --output ;;
 	run) echo --to --pin --ttl --lease --linger -d --detach ;;
 	migrate) echo -j --json --cluster ;;
@@ -67,7 +68,7 @@ _continuumctl_value() {
 	case $1:$2 in
 	up:--module|metrics:-o|metrics:--output) echo file ;;
 	run:--to) _continuumctl_nodes; echo any ;;
-	run:--ttl|run:--lease|put:--copies|put:--chunk|pin:--copies) ;;
+	trace:-d|trace:--duration|trace:-n|trace:--moves|run:--ttl|run:--lease|put:--copies|put:--chunk|pin:--copies) ;;
 	wordcount:--chunk|wordcount:--workers|wordcount:--timeout) ;;
 	map:--command|map:--chunk|map:--workers|map:--timeout) ;;
 	kill:-s) _continuumctl_signals ;;
@@ -99,7 +100,7 @@ _continuumctl_argument() {
 		esac
 		;;
 	ps:*|kill:*|suspend:*|resume:*) _continuumctl_gpids ;;
-	migrate:0|wait:0|explain:0|recover:0|logs:0) _continuumctl_gpids ;;
+	trace:0|migrate:0|wait:0|explain:0|recover:0|logs:0) _continuumctl_gpids ;;
 	migrate:1) _continuumctl_nodes; echo any home ;;
 	explain:1) _continuumctl_nodes ;;
 	esac

@@ -97,6 +97,7 @@ int parse_amount(const char *text, uint64_t max, bool units, uint32_t *value);	/
 int command_up(int argc, char **argv);			/* up.c */
 int command_down(int argc, char **argv);
 int command_join(int argc, char **argv);		/* node.c */
+int join_all(int argc, char **argv);			/* through the addresses from optind on */
 int command_leave(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_genkey(int argc, char **argv);
@@ -109,6 +110,7 @@ int command_peers(int argc, char **argv);		/* peers.c */
 int command_ps(int argc, char **argv);			/* ps.c */
 int command_events(int argc, char **argv);		/* events.c */
 int command_metrics(int argc, char **argv);		/* metrics.c */
+int command_trace(int argc, char **argv);		/* trace.c */
 int command_top(int argc, char **argv);			/* top.c */
 int command_run(int argc, char **argv);			/* run.c */
 int command_migrate(int argc, char **argv);		/* process.c */

@@ -19,9 +19,10 @@
 	"  --all            all processes; without being root: all of one's own\n"
 
 static const struct command commands[] = {
-	{ "up", "[--module FILE]", "load the module, start the daemon, join the configured seeds",
+	{ "up", "[--module FILE] [ADDR[:PORT]...]", "load the module, start the daemon, join the configured seeds",
 	  "  --module FILE   load this file instead of the installed module;\n"
-	  "                  also CONTINUUM_MODULE in the environment\n", command_up },
+	  "                  also CONTINUUM_MODULE in the environment\n"
+	  "  ADDR[:PORT]     join the cluster through these nodes, too\n", command_up },
 	{ "down", "[--keep]", "leave the cluster, stop the daemon, unload the module",
 	  "  --keep          leave the module loaded\n"
 	  "\n"
@@ -67,6 +68,14 @@ static const struct command commands[] = {
 	  "at home here, changes of peers, as this node learns of them.  -j: a JSON object a\n"
 	  "line.  \"missed\" says that some were lost, for they came faster than they were read.\n",
 	  command_events },
+	{ "trace", "[-j] [-d TIME] [-n MOVES] [GPID]", "what moves, signals and ticks cost, in histograms",
+	  "  -d, --duration TIME  so long: 10s, 5m; else until Ctrl-C\n"
+	  "  -n, --moves N        until so many moves were done, that leave or land here\n"
+	  "  GPID                 only of this process\n"
+	  "\n"
+	  "Of what happens on this node: a line for each move, with the time of each of its\n"
+	  "phases, and at the end histograms of them all.  Needs root, and a kernel with BTF.\n",
+	  command_trace },
 	{ "metrics", "[-p] [-o FILE]", "this node and its peers, for Prometheus",
 	  "  -p, --processes    a line, too, for each process that is here\n"
 	  "  -o, --output FILE  into this file, which is replaced as a whole\n"

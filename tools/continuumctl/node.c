@@ -51,16 +51,11 @@ static int join_one(struct netlink *nl, const char *text)
 	return talk(nl, request, text);
 }
 
-int command_join(int argc, char **argv)
+int join_all(int argc, char **argv)
 {
-	struct netlink *nl;
-	int result = no_options(argc, argv);
+	int result = DONE;
+	struct netlink *nl = open_netlink(&result);
 
-	if (result)
-		return result;
-	if (optind == argc)
-		return usage_error("no address");
-	nl = open_netlink(&result);
 	for (; nl && optind < argc; optind++) {
 		int status = join_one(nl, argv[optind]);
 
@@ -70,6 +65,15 @@ int command_join(int argc, char **argv)
 	if (nl)
 		close_netlink(nl);
 	return result;
+}
+
+int command_join(int argc, char **argv)
+{
+	int result = no_options(argc, argv);
+
+	if (result)
+		return result;
+	return optind == argc ? usage_error("no address") : join_all(argc, argv);
 }
 
 int command_leave(int argc, char **argv)

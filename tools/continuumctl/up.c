@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "../continuumd/config.h"
 #include "ctl.h"
 #include "daemon.h"
 #include "module.h"
@@ -82,6 +83,15 @@ static int start_daemon(void)
 	return run_program(has_unit() ? by_systemd : directly);
 }
 
+/* The unit would be skipped without a word. */
+static int check_key(void)
+{
+	if (!has_unit() || !access(CONFIG_KEY_FILE, F_OK) || errno != ENOENT)
+		return DONE;
+	return fail(-EINVAL, "no cluster key: put the same one into %s on every node, mode 0600 (continuumctl genkey makes one)",
+		    CONFIG_KEY_FILE);
+}
+
 /* The daemon runs: is the node up. */
 static int check_node(void)
 {
@@ -119,15 +129,16 @@ int command_up(int argc, char **argv)
 		module = optarg;
 	if (option < 0)
 		return USAGE;
-	if (optind < argc)
-		return usage_error("\"%s\" is too much", argv[optind]);
 	if (geteuid())
 		return fail(-EPERM, "only root may bring the node up");
-	if (!module_is_loaded())
+	status = check_key();
+	if (!status && !module_is_loaded())
 		status = module_load(module);
 	if (!status)
 		status = start_daemon();
-	return status ? status : check_node();
+	if (!status)
+		status = check_node();
+	return status || optind == argc ? status : join_all(argc, argv);
 }
 
 /* ---- down ---- */

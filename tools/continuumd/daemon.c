@@ -36,6 +36,7 @@
 #define KEEPER_PATH	"/usr/lib/continuum/keeper"
 #define STOP_MS		3000	/* for waiting landers to end */
 #define DRAIN_LOOK_MS	200
+#define DRAIN_EXTEND	"EXTEND_TIMEOUT_USEC=15000000"	/* and so is what one look may take */
 
 static struct {
 	const char *config_path;
@@ -44,6 +45,7 @@ static struct {
 	struct client *stopper;		/* who waits for the end of a STOP */
 	struct timer stop_timer;
 	struct timer drain_timer;	/* at a stop, while processes leave */
+	struct timer watchdog;
 	unsigned int drain_left_ms;
 	bool draining;
 	bool stopping;
@@ -155,6 +157,7 @@ static void look_at_drain(struct timer *timer)
 
 	if (node_drain(true, &done, error, sizeof(error)))
 		log_warning("drain: %s", error);
+	notify(DRAIN_EXTEND);
 	if (!done && daemon_state.drain_left_ms >= DRAIN_LOOK_MS) {
 		daemon_state.drain_left_ms -= DRAIN_LOOK_MS;
 		timer_set(timer, DRAIN_LOOK_MS);
@@ -336,6 +339,13 @@ static int prepare(char *error, size_t room)
 	return 0;
 }
 
+/* That the loop turns, for who restarts it if it does not. */
+static void tell_watchdog(struct timer *timer)
+{
+	notify("WATCHDOG=1");
+	timer_set(timer, notify_watchdog_ms());
+}
+
 static int serve(void)
 {
 	char error[512];
@@ -347,6 +357,9 @@ static int serve(void)
 	}
 	landers_keep(&daemon_state.config);
 	notify("READY=1");
+	daemon_state.watchdog.expired = tell_watchdog;
+	if (notify_watchdog_ms())
+		tell_watchdog(&daemon_state.watchdog);
 	log_info("node %s is up", daemon_state.config.name);
 	loop_run();
 	unlink(socket_path());

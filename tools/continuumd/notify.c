@@ -54,6 +54,19 @@ void notify(const char *state)
 		tell_parent("+");
 }
 
+unsigned int notify_watchdog_ms(void)
+{
+	const char *limit = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	unsigned long long us;
+
+	if (!limit || (pid && strtol(pid, NULL, 10) != getpid()))
+		return 0;
+	us = strtoull(limit, NULL, 10);
+	if (us / 3000 > INT_MAX)
+		return 0;
+	return us && us < 3000 ? 1 : (unsigned int)(us / 3000);
+}
+
 void notify_failed(const char *error)
 {
 	tell_parent(error);

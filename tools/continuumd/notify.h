@@ -8,8 +8,15 @@
 #ifndef CONTINUUMD_NOTIFY_H
 #define CONTINUUMD_NOTIFY_H
 
-/** notify() - "READY=1", "STOPPING=1" */
+/** notify() - "READY=1", "STOPPING=1", "EXTEND_TIMEOUT_USEC=N" */
 void notify(const char *state);
+
+/**
+ * notify_watchdog_ms() - how often "WATCHDOG=1" is wanted of this process; 0: never
+ *
+ * It is a third of systemd's limit (WATCHDOG_USEC).
+ */
+unsigned int notify_watchdog_ms(void);
 
 /** notify_failed() - the start failed with this line */
 void notify_failed(const char *error);
