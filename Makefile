@@ -11,7 +11,8 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 build-module := tools/kernels/module
 
 .PHONY: all module modules-all tools setup demo check check-unit check-build \
-	check-vm check-debug check-faults model soak sim bench install dkms clean help
+	check-vm check-debug check-faults model soak sim bench install install-headers dkms dkms-source deb \
+	check-deb clean help
 
 all: module tools
 
@@ -43,6 +44,11 @@ check-unit: setup
 
 check-build: setup
 	selftests/build/run
+
+# The packages, and two nodes of a Debian userland with systemd on which they are
+# installed, upgraded and removed; needs root. RELEASES="bookworm trixie"
+check-deb: setup
+	selftests/deb/run
 
 check-vm: setup
 	$(MAKE) tools
@@ -82,18 +88,28 @@ install: tools
 	install -D -m 644 "$$ko" "$(DESTDIR)/lib/modules/$$(uname -r)/updates/continuum.ko"
 	$(if $(DESTDIR),,depmod)
 	$(MAKE) -C tools install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	$(MAKE) install-headers DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+
+install-headers:
 	install -D -m 644 uapi/linux/continuum.h $(DESTDIR)$(PREFIX)/include/linux/continuum.h
 	install -D -m 644 uapi/linux/continuum_netlink.h $(DESTDIR)$(PREFIX)/include/linux/continuum_netlink.h
 
 # What DKMS needs, where it looks for it.
 dkms-source := $(DESTDIR)/usr/src/continuum-$(VERSION)
 
-dkms:
+dkms-source:
 	rm -rf $(dkms-source)
 	install -d $(dkms-source)
 	cp -r dkms.conf module uapi $(dkms-source)/
+	find $(dkms-source) -name '.*' -type f -delete
+
+dkms: dkms-source
 	$(if $(DESTDIR),,dkms add continuum/$(VERSION))
 	$(if $(DESTDIR),,dkms install continuum/$(VERSION))
+
+# Debian packages of all this, unsigned, in build/deb.
+deb:
+	tools/deb/build
 
 clean:
 	rm -rf build
@@ -108,6 +124,7 @@ help:
 	@echo 'make check         all tests; parts of it:'
 	@echo '     check-unit      the pure core, in user space'
 	@echo '     check-build     warnings, sparse, objtool, exported symbols, dkms'
+	@echo '     check-deb       the packages, installed on Debian userlands (root; minutes)'
 	@echo '     check-vm        on clusters of virtual machines'
 	@echo '     check-debug     some of these on a kernel with KASAN, lockdep, kmemleak, ...'
 	@echo '     check-faults    crashes and cut cables at every message of a handoff'
@@ -118,6 +135,7 @@ help:
 	@echo 'make bench         measurements'
 	@echo 'make install       module and tools into this machine'
 	@echo 'make dkms          the module for every kernel of this machine, by DKMS'
+	@echo 'make deb           Debian packages of it, into build/deb'
 	@echo 'make clean         remove what was built (not the downloaded kernels)'
 	@echo
 	@echo 'Modules are built below build/. Kernels, headers and compilers of other'

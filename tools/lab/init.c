@@ -8,6 +8,9 @@
  * then on reaps orphans. What cannot be done is said on the console after
  * "lab-init:", where the daemon looks for it, and the machine is switched off.
  *
+ * With root= in /lab.conf that tree is a system of its own, whose /sbin/init then becomes
+ * PID 1 in this one's place, beside the agent.
+ *
  * /lab.conf, written by `lab up`, has lines KEY=VALUE; the kernel command line
  * has lab.node=N.
  */
@@ -412,6 +415,28 @@ static pid_t start_agent(int exe)
 	return 0;
 }
 
+/*
+ * The tree's own init, as PID 1.  The agent stays in the root cgroup, where systemd leaves
+ * alone what it has not started.
+ */
+static void become_init(int agent)
+{
+	char *argv[] = { "/sbin/init", NULL };
+	char *envp[] = { "HOME=/", "TERM=linux", NULL };
+	int null;
+
+	mkdirs("/shared");
+	mount_shared();
+	set_identity();
+	set_network();
+	write_file("/dev/kmsg", 0, "<6>lab: n%d is up\n", node);
+	start_agent(agent);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	dup2(null, 0);
+	execve(argv[0], argv, envp);
+	die("cannot execute /sbin/init");
+}
+
 int main(void)
 {
 	int agent, modules = -1;
@@ -432,6 +457,15 @@ int main(void)
 		die("cannot open the agent");
 	mount_tree();
 	switch_root();
+	path = conf_get("root", 0);
+	if (path && *path) {
+		const unsigned long safe = MS_NOSUID | MS_NODEV;
+
+		try_mount("proc", "/proc", safe | MS_NOEXEC, NULL);
+		try_mount("sysfs", "/sys", safe | MS_NOEXEC, NULL);
+		try_mount("devtmpfs", "/dev", MS_NOSUID, "mode=0755");
+		become_init(agent);
+	}
 	path = conf_get("modules", 0);
 	if (path)
 		modules = syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);

@@ -45,6 +45,8 @@ static void configure(const char *key, const char *value)
 		set_text(lab.name, sizeof(lab.name), value);
 	else if (!strcmp(key, "repo"))
 		set_text(lab.repo, sizeof(lab.repo), value);
+	else if (!strcmp(key, "root"))
+		set_text(lab.root, sizeof(lab.root), value);
 	else if (!strcmp(key, "release"))
 		set_text(lab.release, sizeof(lab.release), value);
 	else if (!strcmp(key, "accel"))

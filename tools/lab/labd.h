@@ -46,7 +46,7 @@ struct node {
 
 struct lab {
 	char name[64], dir[256];	/* dir: the present directory, too */
-	char repo[512], release[128], accel[8], machine[8], vmlinuz[512], initrd[512], append[512];
+	char root[512], repo[512], release[128], accel[8], machine[8], vmlinuz[512], initrd[512], append[512];
 	int mem, cpus, boot_timeout, nr_nodes;
 	bool pair;
 	int pair_fd[2];			/* the cable of a pair, until its end is given away */

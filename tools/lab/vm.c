@@ -142,7 +142,8 @@ static void device_args(struct args *a, const struct node *n, int agent_fd, int 
 	arg(a, "stream,id=net,server=off,addr.type=fd,addr.str=%d", net_fd);
 	arg(a, "-device");
 	arg(a, "virtio-net-pci,netdev=net,romfile=,mac=52:54:00:77:00:%02x", n->number);
-	arg2(a, "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap");
+	arg(a, "-fsdev");
+	arg(a, "local,id=host,path=%s/,security_model=none,readonly=on,multidevs=remap", n->lab->root);
 	arg2(a, "-device", "virtio-9p-pci,fsdev=host,mount_tag=host");
 	/* Only root can give files away; others keep owners in a file beside. */
 	arg(a, "-fsdev");
