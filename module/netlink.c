@@ -17,6 +17,7 @@
 #include "core/wire.h"
 #include "fork.h"
 #include "load.h"
+#include "events.h"
 #include "netlink.h"
 #include "net/ktls.h"
 #include "net/peers.h"
@@ -102,6 +103,10 @@ static const struct nla_policy process_policy[CTM_PROCESS_A_MAX + 1] = {
 
 /* a request has none of them */
 static const struct nla_policy blocks_policy[CTM_BLOCKS_A_MAX + 1] = { };
+
+static const struct nla_policy event_policy[CTM_EVENT_A_MAX + 1] = {
+	[CTM_EVENT_A_SEQ] = { .type = NLA_U64 },
+};
 
 static bool get_bool(struct nlattr *attr, bool unset)
 {
@@ -731,30 +736,64 @@ static int blocks_dump(struct sk_buff *skb, struct netlink_callback *cb)
 static DECLARE_RWSEM(family_sem);
 static bool registered;
 
-static void send_event(u32 type, u64 gpid, u32 node, const char *name, const char *text)
+enum { GROUP_EVENTS, GROUP_PROCESSES, GROUP_NODES };
+
+static int put_event_row(struct sk_buff *msg, const struct ctm_event_row *row)
+{
+	if (nla_put_u32(msg, CTM_EVENT_A_TYPE, row->type) ||
+	    nla_put_u64_64bit(msg, CTM_EVENT_A_TIME_NS, row->time_ns, CTM_EVENT_A_PAD) ||
+	    (row->gpid && nla_put_u64_64bit(msg, CTM_EVENT_A_GPID, row->gpid, CTM_EVENT_A_PAD)) ||
+	    nla_put_u32(msg, CTM_EVENT_A_NODE, row->node) ||
+	    nla_put_string(msg, CTM_EVENT_A_NODE_NAME, row->node_name) ||
+	    (row->text[0] && nla_put_string(msg, CTM_EVENT_A_TEXT, row->text)) ||
+	    nla_put_u64_64bit(msg, CTM_EVENT_A_SEQ, row->seq, CTM_EVENT_A_PAD) ||
+	    nla_put_u64_64bit(msg, CTM_EVENT_A_STREAM, ctm_events_stream(), CTM_EVENT_A_PAD))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static void multicast(const struct ctm_event_row *row, unsigned int group)
 {
 	struct sk_buff *msg;
 	void *hdr;
 
-	down_read(&family_sem);
-	if (!registered || !genl_has_listeners(&family, &init_net, 0))
-		goto out;
+	if (!genl_has_listeners(&family, &init_net, group))
+		return;
 	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
 	if (!msg)
-		goto out;
+		return;
 	hdr = genlmsg_put(msg, 0, 0, &family, 0, CTM_CMD_EVENT);
-	if (!hdr || nla_put_u32(msg, CTM_EVENT_A_TYPE, type) ||
-	    nla_put_u64_64bit(msg, CTM_EVENT_A_TIME_NS, ktime_get_real_ns(), CTM_EVENT_A_PAD) ||
-	    (gpid && nla_put_u64_64bit(msg, CTM_EVENT_A_GPID, gpid, CTM_EVENT_A_PAD)) ||
-	    nla_put_u32(msg, CTM_EVENT_A_NODE, node) ||
-	    nla_put_string(msg, CTM_EVENT_A_NODE_NAME, name) ||
-	    (text && nla_put_string(msg, CTM_EVENT_A_TEXT, text))) {
+	if (!hdr || put_event_row(msg, row)) {
 		nlmsg_free(msg);
-		goto out;
+		return;
 	}
 	genlmsg_end(msg, hdr);
-	genlmsg_multicast(&family, msg, 0, 0, GFP_KERNEL);
-out:
+	genlmsg_multicast(&family, msg, 0, group, GFP_KERNEL);
+}
+
+/* to the group of all, and to that of its kind */
+static void tell_event(const struct ctm_event_row *row)
+{
+	multicast(row, GROUP_EVENTS);
+	multicast(row, row->gpid ? GROUP_PROCESSES : GROUP_NODES);
+}
+
+static void send_event(u32 type, u64 gpid, u32 node, const char *name, const char *text)
+{
+	struct ctm_event_row *row;
+
+	down_read(&family_sem);
+	row = registered ? kzalloc(sizeof(*row), GFP_KERNEL) : NULL;
+	if (row) {
+		row->type = type;
+		row->time_ns = ktime_get_real_ns();
+		row->gpid = gpid;
+		row->node = node;
+		strscpy(row->node_name, name, sizeof(row->node_name));
+		strscpy(row->text, text ?: "", sizeof(row->text));
+		ctm_events_add(row, tell_event);
+		kfree(row);
+	}
 	up_read(&family_sem);
 }
 
@@ -776,6 +815,30 @@ void ctm_event_peer(u32 id, const char *name, enum ctm_peer_state state)
 	};
 
 	send_event(types[state], 0, id, name, NULL);
+}
+
+/* Also of a node that is down: what took it down may be among them. */
+static int events_start(struct netlink_callback *cb)
+{
+	struct nlattr *since = genl_info_dump(cb)->attrs[CTM_EVENT_A_SEQ];
+	u64 number = since ? nla_get_u64(since) : 0;
+	struct ctm_event_row *rows;
+	int n = ctm_events_since(since ? &number : NULL, &rows);
+
+	if (n < 0)
+		return n;
+	*dump_of(cb) = (struct dump){ .rows = rows, .n = n };
+	return 0;
+}
+
+static int put_event(struct sk_buff *skb, const struct dump *d)
+{
+	return put_event_row(skb, (const struct ctm_event_row *)d->rows + d->next);
+}
+
+static int events_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return dump_rows(skb, cb, CTM_CMD_EVENT, put_event);
 }
 
 /* ---- the family ---- */
@@ -800,10 +863,14 @@ static const struct genl_ops ops[] = {
 	  .done = dump_done, .policy = process_policy, .maxattr = CTM_PROCESS_A_MAX },
 	{ .cmd = CTM_CMD_BLOCKS_GET, .start = blocks_start, .dumpit = blocks_dump,
 	  .done = dump_done, .policy = blocks_policy, .maxattr = CTM_BLOCKS_A_MAX },
+	{ .cmd = CTM_CMD_EVENT_GET, .start = events_start, .dumpit = events_dump,
+	  .done = dump_done, .policy = event_policy, .maxattr = CTM_EVENT_A_MAX },
 };
 
 static const struct genl_multicast_group groups[] = {
-	{ .name = CTM_GENL_EVENTS },
+	[GROUP_EVENTS] = { .name = CTM_GENL_EVENTS },
+	[GROUP_PROCESSES] = { .name = CTM_GENL_EVENTS_PROCESSES },
+	[GROUP_NODES] = { .name = CTM_GENL_EVENTS_NODES },
 };
 
 static struct genl_family family __ro_after_init = {
@@ -821,9 +888,14 @@ int ctm_netlink_init(void)
 {
 	int err;
 
-	err = genl_register_family(&family);
+	err = ctm_events_init();
 	if (err)
 		return err;
+	err = genl_register_family(&family);
+	if (err) {
+		ctm_events_exit();
+		return err;
+	}
 	down_write(&family_sem);
 	registered = true;
 	up_write(&family_sem);
@@ -836,4 +908,5 @@ void ctm_netlink_exit(void)
 	registered = false;
 	up_write(&family_sem);
 	genl_unregister_family(&family);
+	ctm_events_exit();
 }

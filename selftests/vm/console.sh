@@ -52,27 +52,69 @@ test_events_json() {
 import json, sys
 events = [json.loads(line) for line in open(sys.argv[1])]
 ours = [e for e in events if e["gpid"] == sys.argv[2]]
-assert all(list(e) == ["time", "time_ms", "event", "gpid", "node", "text"] for e in events), events
+assert all(list(e) == ["time", "time_ms", "event", "gpid", "node", "text", "seq", "stream"] for e in events), events
 assert [(e["event"], e["node"]) for e in ours] == [("started", "n1"), ("ended", "n1")], events
+assert [e["seq"] for e in events] == list(range(events[0]["seq"], events[-1]["seq"] + 1)), events
+assert len({e["stream"] for e in events}) == 1 and int(events[0]["stream"], 16), events
 assert ours[0]["time"].endswith("Z") and 0 <= ours[1]["time_ms"] - ours[0]["time_ms"] < 1e6, ours
 END
 }
 
-# A reader that is stopped, with a small buffer: it says that some are missing, and goes on.
+# A reader that is stopped, with a small buffer: it gets what it missed from the module.
 test_events_missed() {
 	local out=$SHARED/events.$count was
 
 	was=$(on n1 cat /proc/sys/net/core/rmem_default)
 	on n1 sh -c 'echo 2304 >/proc/sys/net/core/rmem_default'
-	events_begin "$out"
+	events_begin "$out" -j
 	local status=$?
 	on n1 sh -c 'echo "$0" >/proc/sys/net/core/rmem_default' "$was"
 	[ $status = 0 ] || return
 	on n1 sh -c 'kill -STOP "$(cat "$0.pid")"; i=0
 		while [ $i -lt 12 ]; do "$1" run true || exit; i=$((i + 1)); done
 		kill -CONT "$(cat "$0.pid")"' "$out" "$ctl" || return
-	says "$out" ' missed    .*lost' && start counter && says "$out" "started   $GPID" && stop &&
-		events_end "$out" TERM
+	start counter && says "$out" "started\".*$GPID" && stop && events_end "$out" TERM || return
+	python3 - "$(here "$out")" <<'END'
+import json, sys
+events = [json.loads(line) for line in open(sys.argv[1])]
+assert [e["seq"] for e in events] == list(range(events[0]["seq"], events[0]["seq"] + len(events))), events
+assert sum(e["event"] == "started" for e in events) >= 13 and all(e["event"] != "missed" for e in events), events
+END
+}
+
+# numbers FILE: "first last missed" of what events -j wrote
+numbers() {
+	python3 - "$1" <<'END'
+import json, sys
+events = [json.loads(line) for line in open(sys.argv[1])]
+seen = [e["seq"] for e in events if e["event"] != "missed"]
+missed = [e["text"] for e in events if e["event"] == "missed"]
+assert seen == list(range(seen[0], seen[-1] + 1)), seen
+print(seen[0], seen[-1], *missed)
+END
+}
+
+# since NODE N: what is kept behind N
+since() { on "$1" sh -c 'timeout 3 "$0" events -j --since "$1"; true' "$ctl" "$2" >"$work/since" && numbers "$work/since"; }
+
+# Where a reader was it goes on; what the module does not keep, it says; and that it is another one.
+test_events_since() {
+	local last=${NODES[-1]} first newest stream said
+
+	start counter && stop || return
+	read -r first newest said < <(since n1 0)
+	stream=$(sed -n 's/.*"stream": *"\([^"]*\)".*/\1/p' "$work/since" | tail -n 1)
+	[ "$first $said" = "1 " ] && ((newest >= 2)) || { cat "$work/since"; return 1; }
+	[ "$(since n1 "$stream:$((newest - 1))")" = "$newest $newest" ] || { cat "$work/since"; return 1; }
+	since n1 "1234:$((newest - 1))" | grep -q '^1 .*loaded anew' || { cat "$work/since"; return 1; }
+	says_status 2 events --since x && says_status 2 events --since 1:2:3 || return
+	# one that keeps 16 only
+	ctl "$last" down || return
+	on "$last" insmod "$top/build/$(on "$last" uname -r)/$BUILD/continuum.ko" events_kept=1 && goes_up "$last" || return
+	alive_again "$last" || return
+	on "$last" sh -c 'i=0; while [ $i -lt 10 ]; do "$0" run true || exit; i=$((i + 1)); done' "$ctl" || return
+	since "$last" 2 | grep -qE '^[0-9]+ [0-9]+ 3 to [0-9]+ are lost' || { cat "$work/since"; return 1; }
+	(($(wc -l <"$work/since") == 17))
 }
 
 # A pipe whose reader goes ends it, though nothing happens; a namespace without the
@@ -187,7 +229,8 @@ test_top() {
 console_tests() {
 	add "events" test_events
 	$brief || add "events are JSON" test_events_json
-	$brief || add "events that are lost" test_events_missed
+	$brief || add "events for a slow reader" test_events_missed
+	$brief || add "events since" test_events_since
 	$brief || add "events end" test_events_ends
 	$brief || add "events end with the module" test_events_unloaded
 	add "metrics" test_metrics

@@ -46,7 +46,8 @@ _continuumctl_options() {
 	up) echo --module ;;
 	down) echo --keep ;;
 	drain) echo --force ;;
-	get|status|peers|events|wait|explain|check|locate|blocks) echo -j --json ;;
+	get|status|peers|wait|explain|check|locate|blocks) echo -j --json ;;
+	events) echo -j --json -s --since ;;
 	ps) echo -a -j --json ;;
 	trace) echo -j --json -d --duration -n --moves ;;
 	metrics) echo -p --processes -o --output ;;
@@ -68,7 +69,7 @@ _continuumctl_value() {
 	case $1:$2 in
 	up:--module|metrics:-o|metrics:--output) echo file ;;
 	run:--to) _continuumctl_nodes; echo any ;;
-	trace:-d|trace:--duration|trace:-n|trace:--moves|run:--ttl|run:--lease|put:--copies|put:--chunk|pin:--copies) ;;
+	events:-s|events:--since|trace:-d|trace:--duration|trace:-n|trace:--moves|run:--ttl|run:--lease|put:--copies|put:--chunk|pin:--copies) ;;
 	wordcount:--chunk|wordcount:--workers|wordcount:--timeout) ;;
 	map:--command|map:--chunk|map:--workers|map:--timeout) ;;
 	kill:-s) _continuumctl_signals ;;

@@ -63,10 +63,14 @@ static const struct command commands[] = {
 	  "  c m t g h o        sort by CPU, memory, CPU time, GPID, host, hops\n"
 	  "  r                  the other way round\n"
 	  "  arrows, page keys  through the processes\n", command_top },
-	{ "events", "[-j]", "what happens, as it happens",
+	{ "events", "[-j] [--since [STREAM:]N]", "what happens, as it happens",
+	  "  -s, --since N  first those behind number N, as far as the module keeps them\n"
+	  "                 (1,024); 0: all of these. STREAM, as -j has it: if the module was\n"
+	  "                 loaded anew since then, that is told\n"
+	  "\n"
 	  "A line an event, until Ctrl-C: moves that begin here, ends of processes that are\n"
 	  "at home here, changes of peers, as this node learns of them.  -j: a JSON object a\n"
-	  "line.  \"missed\" says that some were lost, for they came faster than they were read.\n",
+	  "line.  \"missed\" says which are lost.\n",
 	  command_events },
 	{ "trace", "[-j] [-d TIME] [-n MOVES] [GPID]", "what moves, signals and ticks cost, in histograms",
 	  "  -d, --duration TIME  so long: 10s, 5m; else until Ctrl-C\n"

@@ -227,4 +227,25 @@ void cluster_event(const struct nlmsghdr *message, struct event *event)
 	event->node = netlink_u32(a[CTM_EVENT_A_NODE]);
 	netlink_text(a[CTM_EVENT_A_NODE_NAME], event->node_name, sizeof(event->node_name));
 	netlink_text(a[CTM_EVENT_A_TEXT], event->text, sizeof(event->text));
+	event->seq = netlink_u64(a[CTM_EVENT_A_SEQ]);
+	event->stream = netlink_u64(a[CTM_EVENT_A_STREAM]);
+}
+
+static int take_event(const struct nlmsghdr *message, void *data)
+{
+	struct event *event = list_grow(data, sizeof(*event));
+
+	if (!event)
+		return -ENOMEM;
+	cluster_event(message, event);
+	return 0;
+}
+
+int cluster_events(struct netlink *nl, const uint64_t *since, struct list *events)
+{
+	struct nlmsghdr *request = netlink_begin(nl, CTM_CMD_EVENT_GET, true);
+
+	if (since)
+		mnl_attr_put_u64(request, CTM_EVENT_A_SEQ, *since);
+	return fetch(nl, request, take_event, events);
 }

@@ -82,6 +82,7 @@ struct event {
 	uint32_t node;
 	char node_name[CTM_NAME_MAX];
 	char text[CTM_REASON_MAX];
+	uint64_t seq, stream;		/* 0: of a module that does not number them */
 };
 
 /** struct list - @count elements of the called function's kind; free(list->items) */
@@ -100,6 +101,12 @@ int cluster_stores(struct netlink *nl, struct list *stores);
 
 /** cluster_event() - from a message that netlink_events() hands over */
 void cluster_event(const struct nlmsghdr *message, struct event *event);
+
+/**
+ * cluster_events() - struct event: the kept ones behind number *@since, or only the newest (NULL)
+ * -EOPNOTSUPP: the module is too old for that
+ */
+int cluster_events(struct netlink *nl, const uint64_t *since, struct list *events);
 
 /** names_find_id() - of this node or a peer.  Return: 0, -ESRCH, or -errno */
 int names_find_id(const char *name, uint32_t *id);

@@ -46,6 +46,7 @@
  *   CTM_CMD_PEER_GET            dump  all nodes that are known, without this one
  *   CTM_CMD_PROCESS_GET         dump  all processes of the cluster
  *   CTM_CMD_EVENT               multicast only, group "events"
+ *   CTM_CMD_EVENT_GET           dump  the last events, as far as they are kept
  *   CTM_CMD_BLOCKS_GET          dump  what each node holds of blocks
  *
  * CTM_CMD_NODE_UP
@@ -228,9 +229,22 @@
  *   CTM_EVENT_A_NODE:       u32       node id: of the peer; where the process is now
  *   CTM_EVENT_A_NODE_NAME:  string
  *   CTM_EVENT_A_TEXT:       string    more, for people
+ *   CTM_EVENT_A_SEQ:        u64       its number, from 1 on; none is left out
+ *   CTM_EVENT_A_STREAM:     u64       whose numbers these are: new with each load of the
+ *                                     module, which begins at 1 again
+ *
+ *   The groups CTM_GENL_EVENTS_PROCESSES and CTM_GENL_EVENTS_NODES get the same
+ *   messages, of that kind only: numbers are missing there.
  *
  *   A listener that reads too slowly loses events (ENOBUFS), never the module
- *   its time.
+ *   its time. What it lost it may ask for:
+ *
+ * CTM_CMD_EVENT_GET (dump; every user; also while the node is down)
+ *
+ *   request: CTM_EVENT_A_SEQ: u64: the events behind that number; without it: the newest.
+ *   One CTM_CMD_EVENT message for each that is still kept (the module's parameter
+ *   events_kept, 1,024), in order. If the first one's number is not the next, those
+ *   between are lost.
  */
 #ifndef _UAPI_LINUX_CONTINUUM_NETLINK_H
 #define _UAPI_LINUX_CONTINUUM_NETLINK_H
@@ -238,6 +252,8 @@
 #define CTM_GENL_NAME		"continuum"
 #define CTM_GENL_VERSION	1
 #define CTM_GENL_EVENTS		"events"
+#define CTM_GENL_EVENTS_PROCESSES "events-proc"
+#define CTM_GENL_EVENTS_NODES	"events-nodes"
 
 #define CTM_PORT		7117
 #define CTM_KEY_LEN		32
@@ -256,6 +272,7 @@ enum ctm_cmd {
 	CTM_CMD_PROCESS_GET	= 8,
 	CTM_CMD_EVENT		= 9,
 	CTM_CMD_BLOCKS_GET	= 10,
+	CTM_CMD_EVENT_GET	= 11,
 };
 
 enum ctm_node_attr {
@@ -420,6 +437,8 @@ enum ctm_event_attr {
 	CTM_EVENT_A_NODE,
 	CTM_EVENT_A_NODE_NAME,
 	CTM_EVENT_A_TEXT,
+	CTM_EVENT_A_SEQ,
+	CTM_EVENT_A_STREAM,
 	__CTM_EVENT_A_LAST
 };
 #define CTM_EVENT_A_MAX		(__CTM_EVENT_A_LAST - 1)
