@@ -17,12 +17,14 @@
  */
 #include <linux/cred.h>
 #include <linux/pid_namespace.h>
+#include <linux/ratelimit.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
 #include "capture.h"
 #include "net/transport.h"
+#include "netlink.h"
 #include "sequence.h"
 #include "sighook.h"
 #include "signals.h"
@@ -795,6 +797,26 @@ static void explain(const struct parcel *p, int err, unsigned int timeout_ms, ch
 		strscpy(reason, text, CTM_REASON_MAX);
 }
 
+/* That it was sent from here, for listeners; not more than they want to read of a flood. */
+static void tell_sent(const struct ctm_sig *s, int err)
+{
+	static DEFINE_RATELIMIT_STATE(limit, HZ, 20);
+	const char *unconfirmed = err ? ", unconfirmed" : "";
+	char text[32];
+
+	if (!s->what || (err && err != -ETIMEDOUT))
+		return;
+	ratelimit_set_flags(&limit, RATELIMIT_MSG_ON_RELEASE);	/* else the log tells of it */
+	if (!__ratelimit(&limit))
+		return;
+	if (s->what <= _NSIG)
+		snprintf(text, sizeof(text), "signal %u%s", s->what, unconfirmed);
+	else
+		snprintf(text, sizeof(text), "%s%s", s->what == CTM_SIG_SUSPEND ? "suspend" :
+			 s->what == CTM_SIG_RESUME ? "resume" : "destroy", unconfirmed);
+	ctm_event_process(CTM_NL_EV_PROCESS_SIGNALLED, s->gpid, ctm_node_id(), text);
+}
+
 static int send_parcel(struct ctm_sig *s, unsigned int timeout_ms, char *reason)
 {
 	u64 began = ktime_get_ns();
@@ -813,6 +835,7 @@ static int send_parcel(struct ctm_sig *s, unsigned int timeout_ms, char *reason)
 	if (confirmed(p))
 		err = outcome_error(p->out.outcome, p->ack.error);
 	trace_signal_sent(s->gpid, s->what, err, began);
+	tell_sent(s, err);
 	if (err && reason)
 		explain(p, err, timeout_ms, reason);
 	kfree(p);

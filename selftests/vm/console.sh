@@ -162,6 +162,41 @@ test_metrics() {
 	says_status 2 metrics -o && says_status 2 metrics too much
 }
 
+# A picture of a move and a signal, and the same again from the record and from events -j.
+test_report() {
+	local out=$SHARED/report.$count watcher events=$SHARED/events.$count
+
+	events_begin "$events" -j || return
+	on n1 sh -c '"$1" report -r "$0" -o "$0.svg" 2>"$0.err" & echo $! >"$0.pid"; wait' "$out" "$ctl" &
+	watcher=$!
+	says "$out" '"sample"' && start counter && move n2 && as n1 "$ctl" kill -s CONT "$GPID" && sleep $((2 * SLOW)) ||
+		return
+	on n1 sh -c 'kill "$(cat "$0.pid")"' "$out"
+	wait $watcher || { cat "$(here "$out.err")"; return 1; }
+	stop && events_end "$events" TERM || return
+	"$ctl" report -o "$work/again.svg" "$(here "$out")" && cmp "$work/again.svg" "$(here "$out.svg")" || return
+	"$ctl" report "$(here "$events")" >"$work/events.svg" || return
+	python3 - "$GPID" "$work/again.svg" "$work/events.svg" "${NODES[@]}" <<'END' || return
+import sys, xml.etree.ElementTree as tree
+gpid, *files = sys.argv[1:4]
+for file in files:
+    svg = tree.parse(file).getroot()
+    lines = [p for p in svg.iter("{http://www.w3.org/2000/svg}path") if p.get("class") == "process"
+             and p[0].text.startswith(gpid + " ")]
+    assert [p[0].text.split(" on ")[1].split(",")[0] for p in lines] == ["n1", "n2"], file
+    assert "L" in lines[0].get("d"), "the move is no line"
+    titles = [t.text for t in svg.iter("{http://www.w3.org/2000/svg}title")]
+    assert f"{gpid}: signal 18" in titles and f"{gpid}: started" in titles, titles
+    assert not any(a.endswith("href") for e in svg.iter() for a in e.keys()), "not self-contained"
+picture = open(files[0]).read()
+assert all(f">{n}<" in picture for n in sys.argv[4:]) and picture.count('class="cpu"') > len(sys.argv[4:]), picture
+END
+	says_status 2 report -d never && says_status 2 report -d 5s "$out" && says_status 3 report /nonexistent &&
+	says_status 1 report /etc/hostname && grep -q 'line 1: not an event' "$work/said" || return
+	as n1 "$ctl" report -d 1s -o /picture >"$work/said" 2>&1
+	[ $? = 4 ] && grep -q 'Permission denied' "$work/said" || { cat "$work/said"; return 1; }
+}
+
 # What trace says of moves, and migrate: within 5 %.
 trace_agrees() {
 	python3 - "$@" <<'END'
@@ -234,6 +269,7 @@ console_tests() {
 	$brief || add "events end" test_events_ends
 	$brief || add "events end with the module" test_events_unloaded
 	add "metrics" test_metrics
+	$brief || add "report" test_report
 	add "trace agrees with migrate" test_trace
 	$brief || add "trace" test_trace_text
 	$brief || add "top" test_top

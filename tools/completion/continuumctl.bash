@@ -36,7 +36,7 @@ _continuumctl_signals() {
 }
 
 _continuumctl_commands="up down join leave reload drain set get genkey status peers ps top events trace
-	metrics run migrate kill wait explain suspend resume recover logs put cat pin drop locate blocks
+	metrics report run migrate kill wait explain suspend resume recover logs put cat pin drop locate blocks
 	wordcount map check version help"
 _continuumctl_settings="accept allow_root encrypt t_high t_low valve watchdog watchdog_contention"
 
@@ -49,6 +49,7 @@ _continuumctl_options() {
 	get|status|peers|wait|explain|check|locate|blocks) echo -j --json ;;
 	events) echo -j --json -s --since ;;
 	ps) echo -a -j --json ;;
+	report) echo -d --duration -o --output -r --record ;;
 	trace) echo -j --json -d --duration -n --moves ;;
 	metrics) echo -p --processes -o --output ;;
 	run) echo --to --pin --ttl --lease --linger -d --detach ;;
@@ -67,9 +68,9 @@ _continuumctl_options() {
 # What comes after an option: words, or "file"; fails when it takes no value.
 _continuumctl_value() {
 	case $1:$2 in
-	up:--module|metrics:-o|metrics:--output) echo file ;;
+	up:--module|report:-o|report:--output|report:-r|report:--record|metrics:-o|metrics:--output) echo file ;;
 	run:--to) _continuumctl_nodes; echo any ;;
-	events:-s|events:--since|trace:-d|trace:--duration|trace:-n|trace:--moves|run:--ttl|run:--lease|put:--copies|put:--chunk|pin:--copies) ;;
+	report:-d|report:--duration|events:-s|events:--since|trace:-d|trace:--duration|trace:-n|trace:--moves|run:--ttl|run:--lease|put:--copies|put:--chunk|pin:--copies) ;;
 	wordcount:--chunk|wordcount:--workers|wordcount:--timeout) ;;
 	map:--command|map:--chunk|map:--workers|map:--timeout) ;;
 	kill:-s) _continuumctl_signals ;;
@@ -148,7 +149,7 @@ _continuumctl() {
 		_continuumctl_reply "$(_continuumctl_options "$command")" "$word"
 	elif [ "$command" = run ] && ((arguments == 0)); then
 		mapfile -t COMPREPLY < <(compgen -c -- "$word")
-	elif [[ " run put wordcount map " == *" $command "* ]]; then
+	elif [[ " run put wordcount map report " == *" $command "* ]]; then
 		_continuumctl_files "$word"
 	else
 		_continuumctl_reply "$(_continuumctl_argument "$command" "$arguments" "$before")" "$word"

@@ -111,6 +111,7 @@ int command_ps(int argc, char **argv);			/* ps.c */
 int command_events(int argc, char **argv);		/* events.c */
 int command_metrics(int argc, char **argv);		/* metrics.c */
 int command_trace(int argc, char **argv);		/* trace.c */
+int command_report(int argc, char **argv);		/* report.c */
 int command_top(int argc, char **argv);			/* top.c */
 int command_run(int argc, char **argv);			/* run.c */
 int command_migrate(int argc, char **argv);		/* process.c */

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "event.h"
 #include "output.h"
@@ -18,6 +19,7 @@ static const struct {
 	{ CTM_NL_EV_PROCESS_ENDED, "ended", "on" },
 	{ CTM_NL_EV_PROCESS_FAILED, "failed", "to" },
 	{ CTM_NL_EV_PROCESS_BUDGET, "budget", "on" },
+	{ CTM_NL_EV_PROCESS_SIGNALLED, "signal", "from" },
 	{ CTM_NL_EV_PEER_ALIVE, "alive", NULL },
 	{ CTM_NL_EV_PEER_SUSPECT, "suspect", NULL },
 	{ CTM_NL_EV_PEER_DEAD, "dead", NULL },
@@ -56,4 +58,24 @@ const char *event_detail(const struct event *event, char text[EVENT_DETAIL_MAX])
 		 where ? node_text(event->node_name, event->node, node) : "",
 		 where && tells_more(event) ? ": " : "", tells_more(event) ? event->text : "");
 	return text;
+}
+
+struct json_object *event_json(const struct event *event, const char *gpid)
+{
+	struct json_object *object = json_object_new_object();
+	time_t seconds = (time_t)(event->time_ns / 1000000000);
+	char text[CTM_NAME_MAX], kind[16];
+	struct tm tm;
+
+	strftime(text, sizeof(text), "%FT%T", gmtime_r(&seconds, &tm));
+	snprintf(text + strlen(text), 16, ".%09uZ", (unsigned int)(event->time_ns % 1000000000));
+	json_add_text(object, "time", text);
+	json_add_number(object, "time_ms", event->time_ns / 1000000);
+	json_add_text(object, "event", event_kind(event->type, kind));
+	json_add_text(object, "gpid", gpid);
+	json_add_text(object, "node", event->node ? node_text(event->node_name, event->node, text) : "");
+	json_add_text(object, "text", event->text);
+	json_add_number(object, "seq", event->seq);
+	json_add_hex(object, "stream", event->stream);
+	return object;
 }

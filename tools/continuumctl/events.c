@@ -66,26 +66,6 @@ static const char *subject_of(struct listener *l, const struct event *event,
 	return text;
 }
 
-static void print_json(struct listener *l, const struct event *event)
-{
-	struct json_object *object = json_object_new_object();
-	time_t seconds = (time_t)(event->time_ns / 1000000000);
-	char text[CONTINUUM_GPID_MAX], kind[16];
-	struct tm tm;
-
-	strftime(text, sizeof(text), "%FT%T", gmtime_r(&seconds, &tm));
-	snprintf(text + strlen(text), 16, ".%09uZ", (unsigned int)(event->time_ns % 1000000000));
-	json_add_text(object, "time", text);
-	json_add_number(object, "time_ms", event->time_ns / 1000000);
-	json_add_text(object, "event", event_kind(event->type, kind));
-	json_add_text(object, "gpid", event->gpid ? subject_of(l, event, text) : "");
-	json_add_text(object, "node", event->node ? node_text(event->node_name, event->node, text) : "");
-	json_add_text(object, "text", event->text);
-	json_add_number(object, "seq", event->seq);
-	json_add_hex(object, "stream", event->stream);
-	json_print(object);
-}
-
 static void print_text(struct listener *l, const struct event *event)
 {
 	time_t seconds = (time_t)(event->time_ns / 1000000000);
@@ -101,9 +81,11 @@ static void print_text(struct listener *l, const struct event *event)
 
 static void print(struct listener *l, const struct event *event)
 {
+	char subject[CONTINUUM_GPID_MAX];
+
 	learn(l, event->node, event->node_name);
 	if (l->json)
-		print_json(l, event);
+		json_print(event_json(event, event->gpid ? subject_of(l, event, subject) : ""));
 	else
 		print_text(l, event);
 }

@@ -86,6 +86,15 @@ static const struct command commands[] = {
 	  "\n"
 	  "The text exposition format.  A node that is down is continuum_up 0, no failure.\n",
 	  command_metrics },
+	{ "report", "[-d TIME] [-o FILE] [-r FILE] [RECORD...]", "a picture of what happened (SVG)",
+	  "  -d, --duration TIME  watch so long: 10s, 5m; else until Ctrl-C\n"
+	  "  -o, --output FILE    the picture; else on standard output\n"
+	  "  -r, --record FILE    what it was made of, too, as JSON lines\n"
+	  "  RECORD               do not watch, draw this: of --record, or of events -j, which\n"
+	  "                       has no loads; -: standard input\n"
+	  "\n"
+	  "The load of each node, and processes as lines that go from node to node.  Moves\n"
+	  "and signals that this node is not told of show within a second, or not.\n", command_report },
 	{ "run", "[--to NODE] [--pin] [--ttl N] [--lease T] [--linger] [-d] [--] COMMAND...",
 	  "start a process",
 	  "  --to NODE     move it there at once (a node, any)\n"

@@ -449,6 +449,8 @@ enum ctm_nl_event {
 	CTM_NL_EV_PROCESS_ENDED		= 3,
 	CTM_NL_EV_PROCESS_FAILED	= 4,	/* a journey failed; the text says why */
 	CTM_NL_EV_PROCESS_BUDGET	= 5,	/* its budget of processes is used up; once */
+	CTM_NL_EV_PROCESS_SIGNALLED	= 7,	/* from this node: the text says what, such as
+						 * "signal 15"; at most 20 in a second */
 	CTM_NL_EV_PEER_ALIVE		= 16,
 	CTM_NL_EV_PEER_SUSPECT		= 17,
 	CTM_NL_EV_PEER_DEAD		= 18,
