@@ -197,6 +197,51 @@ END
 	[ $? = 4 ] && grep -q 'Permission denied' "$work/said" || { cat "$work/said"; return 1; }
 }
 
+# fits NAME FILE [lines]: see schema
+fits() {
+	"$top/selftests/vm/schema" "$@" || return
+	fitted+=("$1")
+}
+
+# fits_now NAME COMMAND...: what continuumctl says on n1, as an ordinary user
+fits_now() {
+	local name=$1
+	shift
+
+	as n1 "$ctl" "$@" >"$work/json" || { echo "$*: exit status $?"; return 1; }
+	fits "$name" "$work/json"
+}
+
+# Every output of -j is what its schema in tools/schema says, and each of these is tried.
+test_schemas() {
+	local out=$SHARED/schema.$count block fitted=() events
+
+	events_begin "$out.events" -j || return
+	on n1 sh -c 'exec "$1" trace -j -n 1 >"$0" 2>"$0.err"' "$out.trace" "$ctl" &
+	local tracer=$!
+	says "$out.trace.err" '^tracing$' || return
+	on n1 "$ctl" report -d 3s -r "$out.record" -o "$out.svg" &
+	local reporter=$!
+	says "$out.record" sample && start counter || return
+	fits_now status status -j && fits_now peers peers -j && fits_now get get -j && fits_now get get -j t_high &&
+	fits_now explain explain -j "$GPID" n2 && fits_now migrate migrate -j "$GPID" n2 &&
+	fits_now ps ps -j && fits_now ps ps -a -j "$GPID" || return
+	echo block >"$(here "$out")"
+	fits_now put put -j "$out" || return
+	block=$(sed -n 's/.*"name": *"\([0-9a-f]*\)".*/\1/p' "$work/json")
+	fits_now locate locate -j "$block" && fits_now blocks blocks -j && as n1 "$ctl" drop "$block" || return
+	on n1 "$ctl" check -j >"$work/json"
+	fits check "$work/json" || return
+	as n1 "$ctl" kill -s KILL "$GPID"
+	as n1 "$ctl" wait -j "$GPID" >"$work/json"
+	fits wait "$work/json" && fits_now ps ps -a -j || return
+	wait $tracer && wait $reporter && events_end "$out.events" TERM || return
+	fits events "$(here "$out.events")" lines && fits trace "$(here "$out.trace")" lines &&
+		fits record "$(here "$out.record")" lines || return
+	diff <(printf '%s\n' "${fitted[@]}" | sort -u) <(cd "$top/tools/schema" && printf '%s\n' *.json | sed 's/\.json//' | sort) ||
+		{ echo "not every schema was tried"; return 1; }
+}
+
 # What trace says of moves, and migrate: within 5 %.
 trace_agrees() {
 	python3 - "$@" <<'END'
@@ -270,6 +315,7 @@ console_tests() {
 	$brief || add "events end with the module" test_events_unloaded
 	add "metrics" test_metrics
 	$brief || add "report" test_report
+	$brief || add "JSON schemas" test_schemas
 	add "trace agrees with migrate" test_trace
 	$brief || add "trace" test_trace_text
 	$brief || add "top" test_top

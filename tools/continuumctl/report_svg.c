@@ -127,7 +127,7 @@ static void draw_node(const struct view *v, int node)
 	fprintf(v->to, "<rect class=\"band\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\"/>\n", LEFT, y,
 		WIDTH - LEFT - RIGHT, v->band);
 	fprintf(v->to, "<text class=\"node\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LEFT - 12, y + 18);
-	fprintf(v->to, strlen(v->r->nodes[node].name) > 12 ? "%.11s\u2026" : "%s", v->r->nodes[node].name);
+	fprintf(v->to, strlen(v->r->nodes[node].name) > 12 ? "%.9s\u2026" : "%s", v->r->nodes[node].name);
 	fputs("<title>", v->to);
 	put_text(v->to, v->r->nodes[node].name);
 	fputs("</title></text>\n", v->to);
