@@ -32,10 +32,10 @@ type_in() {
 }
 
 # the guide changes the key; a node that is started again has that of the lab
-keep_key() { everywhere_sh 'cp /etc/continuum/cluster.key /tmp/lab.key'; }
+keep_key() { on n1 cp -p /etc/continuum/cluster.key "$SHARED/lab.key"; }
 lab_key_again() {
-	everywhere_sh 'cd /etc/continuum && mv cluster.key cluster.key.old &&
-		cp -p /tmp/lab.key cluster.key && continuumctl reload' &&
+	everywhere_sh "cd /etc/continuum && mv cluster.key cluster.key.old &&
+		cp -p $SHARED/lab.key cluster.key && continuumctl reload" &&
 		everywhere_sh 'rm /etc/continuum/cluster.key.old && continuumctl reload'
 }
 
