@@ -108,6 +108,7 @@ static void payloads(void)
 #define O(expr, val) SET(FRAME_OFFER, struct ctm_ho_offer, expr, val)
 	O(ttl_max, 0);
 	O(pad, 1);
+	O(family, 0);
 	O(nidents, 0);
 	O(nidents, CTM_HO_IDENTS_MAX + 1);
 	O(ident_bytes, 0);
@@ -174,6 +175,17 @@ static void payloads(void)
 	AN(commit_len, 0xffffffff);
 	SET(FRAME_ANSWER, struct ctm_ho_answer, outcome, CTM_HO_COMMITTED);
 	SET(FRAME_ANSWER, struct ctm_ho_answer, commit_len, 8);
+#define CH(expr, val) SET(FRAME_CHILDREN, struct ctm_ho_children, expr, val)
+	CH(count, 0);
+	CH(count, 1);
+	CH(count, 3);
+	CH(count, 0xffffffff);
+	CH(pad, 1);
+	CH(child[0].gpid, 0);
+	CH(child[1].gpid, CTM_GPID(4, 19));	/* another home than its parent's */
+	CH(child[1].gpid, CTM_GPID(3, 0));
+	CH(child[1].index, CTM_FORK_MAX);
+	CH(child[0].pad, 1);
 }
 
 /* Whatever is thrown at it, it must answer, and touch nothing outside. */

@@ -10,7 +10,7 @@
 enum {
 	FRAME_OFFER, FRAME_ACCEPT, FRAME_REFUSE, FRAME_BEGIN, FRAME_READY, FRAME_PREPARED, FRAME_COMMIT,
 	FRAME_STARTED, FRAME_RELEASED, FRAME_ABORT, FRAME_QUERY, FRAME_ANSWER,
-	FRAME_ANSWER_COMMITTED, FRAMES
+	FRAME_ANSWER_COMMITTED, FRAME_CHILDREN, FRAMES
 };
 
 struct frame {
@@ -66,6 +66,7 @@ static inline void frame_build(struct frame *f, unsigned int which)
 	struct ctm_ho_begin *b;
 	struct ctm_ho_query *q;
 	struct ctm_ho_answer *n;
+	struct ctm_ho_children *c;
 
 	memset(f, 0, sizeof(*f));
 	switch (which) {
@@ -76,6 +77,7 @@ static inline void frame_build(struct frame *f, unsigned int which)
 		o->nidents = cpu_to_le32(1);
 		o->ident_bytes = cpu_to_le32(16);
 		memcpy(o->comm, "program", 7);
+		o->family = cpu_to_le64(CTM_GPID(3, 16));
 		break;
 	case FRAME_ACCEPT:
 		a = frame_start(f, CTM_HO_FRAME_ACCEPT, sizeof(*a) + 2);
@@ -125,6 +127,13 @@ static inline void frame_build(struct frame *f, unsigned int which)
 		n->outcome = cpu_to_le32(CTM_HO_COMMITTED);
 		n->commit_len = cpu_to_le32(FRAME_COMMIT_LEN);
 		frame_commit((void *)(n + 1));
+		break;
+	case FRAME_CHILDREN:
+		c = frame_start(f, CTM_HO_FRAME_CHILDREN, sizeof(*c) + 2 * sizeof(c->child[0]));
+		c->count = cpu_to_le32(2);
+		c->child[0].gpid = cpu_to_le64(CTM_GPID(3, 18));
+		c->child[1].gpid = cpu_to_le64(CTM_GPID(3, 19));
+		c->child[1].index = cpu_to_le32(CTM_FORK_MAX - 1);
 		break;
 	}
 }

@@ -430,6 +430,24 @@ static void nonsense(void)
 	}
 }
 
+/* Children go round the usable nodes, the emptiest first; the order is the same everywhere. */
+static void spread(void)
+{
+	struct ctm_po_peer peers[5] = {
+		{ .id = 5, .usable = true, .load.pressure = 30000 },
+		{ .id = 4, .usable = false, .load.pressure = 0 },
+		{ .id = 3, .usable = true, .load.pressure = 10000 },
+		{ .id = 2, .usable = true, .load.pressure = 30000 },
+		{ .id = 1, .usable = true, .load.pressure = 300000 },
+	};
+	u32 order[5];
+
+	CHECK(ctm_po_spread(peers, 5, order) == 4);
+	CHECK(order[0] == 2 && order[1] == 3 && order[2] == 0 && order[3] == 4);
+	CHECK(ctm_po_spread(peers + 1, 1, order) == 0);
+	CHECK(ctm_po_spread(peers, 0, order) == 0);
+}
+
 static const struct ktap_test tests[] = {
 	{ "policy: thresholds out of order", thresholds },
 	{ "policy: three samples", three_samples },
@@ -444,6 +462,7 @@ static const struct ktap_test tests[] = {
 	{ "policy: landing", landing },
 	{ "policy: drain", drain },
 	{ "policy: any", any },
+	{ "policy: children of a fork", spread },
 	{ "policy: nonsense", nonsense },
 };
 KTAP_MAIN(tests)

@@ -229,6 +229,7 @@ static inline void sample_build(struct sample *s)
 {
 	struct ctm_rec_pending *p;
 	struct ctm_rec_applied *a;
+	struct ctm_rec_result *r;
 	struct ctm_rec_end *e;
 
 	memset(s, 0, sizeof(*s));
@@ -252,6 +253,8 @@ static inline void sample_build(struct sample *s)
 	a->boot = 1;
 	a->node = 2;
 	a->floor = 3;
+	r = sample_add(s, CTM_REC_RESULT, sizeof(*r));
+	r->len = 3;
 	e = sample_add(s, CTM_REC_END, sizeof(*e));
 	e->records = s->n - 1;
 	e->pages = s->pages;
