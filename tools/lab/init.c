@@ -165,14 +165,25 @@ static void load_modules(void)
  */
 static const char nine[] = "trans=virtio,version=9p2000.L,cache=none,msize=512000";
 
+/* A system in a directory of its own is not changed from outside while it runs. */
+static const char nine_loose[] = "trans=virtio,version=9p2000.L,cache=loose,msize=512000";
+
+static bool own_root(void)
+{
+	const char *root = conf_get("root", 0);
+
+	return root && *root;
+}
+
 static void mount_tree(void)
 {
+	const char *options = own_root() ? nine_loose : nine;
 	int tries;
 
 	mkdir("/host", 0755);
 	mkdir("/rw", 0755);
 	mkdir("/new", 0755);
-	for (tries = 0; mount("host", "/host", "9p", MS_RDONLY, nine) < 0; tries++) {
+	for (tries = 0; mount("host", "/host", "9p", MS_RDONLY, options) < 0; tries++) {
 		if (tries == 100)
 			die("cannot mount the computer's file tree");
 		usleep(50000);
@@ -457,8 +468,7 @@ int main(void)
 		die("cannot open the agent");
 	mount_tree();
 	switch_root();
-	path = conf_get("root", 0);
-	if (path && *path) {
+	if (own_root()) {
 		const unsigned long safe = MS_NOSUID | MS_NODEV;
 
 		try_mount("proc", "/proc", safe | MS_NOEXEC, NULL);
