@@ -48,6 +48,7 @@ check-build: setup
 # The packages, and two nodes of a Debian userland with systemd on which they are
 # installed, upgraded and removed; needs root. RELEASES="bookworm trixie"
 check-deb: setup
+	tools/setup deb
 	selftests/deb/run
 
 check-vm: setup
@@ -108,7 +109,8 @@ dkms: dkms-source
 	$(if $(DESTDIR),,dkms install continuum/$(VERSION))
 
 # Debian packages of all this, unsigned, in build/deb.
-deb:
+deb: setup
+	tools/setup deb
 	tools/deb/build
 
 clean:
