@@ -242,7 +242,7 @@ static void move_to(const char *node)
 {
 	struct ctm_migrate m = { .size = sizeof(m) };
 
-	strncpy(m.node, node, sizeof(m.node) - 1);
+	snprintf(m.node, sizeof(m.node), "%s", node);
 	if (ioctl(device, CTM_IOC_MIGRATE, &m))
 		fail("to %s: %s: %s", node, strerror(errno), m.reason);
 }
@@ -471,7 +471,7 @@ static void bomb(void)
 	int n;
 
 	while ((n = dist_fork(2)) >= 0)
-		parent &= n;
+		parent &= n > 0;
 	if (parent) {
 		printf("stopped: %s: %s\n", strerror(-n), call.reason);
 		fflush(stdout);
