@@ -25,6 +25,7 @@ section .rodata
 usage:		db "usage: continuumctl run healing TARGET [NODE...]", 0
 cannot:		db "cannot fork", 0
 died:		db "died on ", 0
+no_begin:	db "cannot begin on ", 0
 goes_on:	db ", goes on from ", 0
 step:		dq 0, 100000000
 second:		dq 1, 0
@@ -82,10 +83,10 @@ _start:
 	dec r13
 	mov rsi, cannot
 	jz give_up
-	call next_node
 	mov rdi, second
 	call pause_for
-	jmp .fork
+	mov rsi, no_begin
+	jmp .on
 
 .wait:
 	mov rdi, [child + ctm_fork_child.gpid]
@@ -125,6 +126,7 @@ _start:
 	jmp .fork
 .lost:
 	mov rsi, died
+.on:
 	call put_text
 	mov rsi, rbx
 	shl rsi, 6

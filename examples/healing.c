@@ -71,9 +71,8 @@ int main(int argc, char **argv)
 			printf("%s %llu\n", record.host_name, (unsigned long long)counter);
 			tries = TRIES;
 		} else {
-			if (made > 0)
-				printf("died on %s, goes on from %llu\n", names[node],
-				       (unsigned long long)counter);
+			printf("%s on %s, goes on from %llu\n", made > 0 ? "died" : "cannot begin",
+			       names[node], (unsigned long long)counter);
 			node = nodes ? (node + 1) % nodes : 0;
 			usleep(made > 0 ? 0 : 1000000);
 		}

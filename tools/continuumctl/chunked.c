@@ -305,6 +305,11 @@ static void *listen_thread(void *argument)
 
 /* ---- the run ---- */
 
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(((const struct voice_node *)a)->name, ((const struct voice_node *)b)->name);
+}
+
 static int run_with(struct job *job, char **argv, const int fds[3])
 {
 	const struct wish wish = { .pin = true, .fds = fds };
@@ -318,6 +323,8 @@ static int run_with(struct job *job, char **argv, const int fds[3])
 	status = run_wish(&wish, NULL, argv);
 	atomic_store(&job->over, true);
 	pthread_join(thread, NULL);
+	if (job->node_count)
+		qsort(job->nodes, job->node_count, sizeof(*job->nodes), by_name);
 	return status;
 }
 

@@ -247,6 +247,15 @@ static int grow(struct chunks *c)
 	return c->over || done < count;
 }
 
+uint64_t chunks_bytes(const struct chunks *c, uint32_t first, uint32_t count)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = first; i < first + count && i < c->count; i++)
+		bytes += c->list[i].length;
+	return bytes;
+}
+
 void chunks_drop(int device, const struct chunk *list, uint32_t count)
 {
 	struct ctm_block blocks[BATCH_MAX];

@@ -70,6 +70,9 @@ int chunks_next(struct chunks *c);
 /** chunks_again() - put chunk @index of the wave once more, which got lost.  Return: 0 or -errno, said */
 int chunks_again(struct chunks *c, uint32_t index);
 
+/** chunks_bytes() - of @count chunks of the wave from @first on */
+uint64_t chunks_bytes(const struct chunks *c, uint32_t first, uint32_t count);
+
 /** chunks_drop() - @count blocks of the family, whatever becomes of it */
 void chunks_drop(int device, const struct chunk *list, uint32_t count);
 

@@ -202,7 +202,7 @@ static int take_result(struct crew *crew, struct crew_job *job, const struct cre
 	if (node) {
 		node->workers++;
 		node->chunks += job->count;
-		node->bytes += result->bytes;
+		node->bytes += crew->bytes(crew->context, job);
 		node->fetch_ns += result->fetch_ns;
 		node->work_ns += result->work_ns;
 	}

@@ -62,6 +62,7 @@ struct crew_worker {
 /**
  * struct crew - all of it
  * @work: in a worker: does job @job, fills in the result
+ * @bytes: in the controller: of the chunks of a job
  * @done: in the controller, in any order: a job's result has come, the first.  0 or -errno, said
  * @lost: in the controller: chunk @chunk of the wave is in no node any more.  0 or -errno, said
  * @timeout_ns: a worker that takes longer is destroyed, 0: none is
@@ -71,6 +72,7 @@ struct crew {
 	int device;
 	void *context;
 	void (*work)(void *context, const struct crew_job *job, struct crew_result *result);
+	uint64_t (*bytes)(void *context, const struct crew_job *job);
 	int (*done)(void *context, const struct crew_job *job);
 	int (*lost)(void *context, uint32_t chunk);
 	uint64_t timeout_ns, base, total;

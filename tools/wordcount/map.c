@@ -219,6 +219,13 @@ static int print_job(struct map *m, const struct crew_job *job)
 	return error;
 }
 
+static uint64_t bytes(void *context, const struct crew_job *job)
+{
+	const struct map *m = context;
+
+	return chunks_bytes(&m->chunks, job->first, job->count);
+}
+
 static int done(void *context, const struct crew_job *job)
 {
 	struct map *m = context;
@@ -281,6 +288,7 @@ int main(int argc, char **argv)
 	};
 	m.crew.context = &m;
 	m.crew.work = work;
+	m.crew.bytes = bytes;
 	m.crew.done = done;
 	m.crew.lost = lost;
 	m.crew.timeout_ns = o.timeout_ms * 1000000;

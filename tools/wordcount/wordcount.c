@@ -108,6 +108,13 @@ static void work(void *context, const struct crew_job *job, struct crew_result *
 
 /* ---- the controller ---- */
 
+static uint64_t bytes(void *context, const struct crew_job *job)
+{
+	const struct wordcount *w = context;
+
+	return chunks_bytes(&w->chunks, job->first, job->count);
+}
+
 static int done(void *context, const struct crew_job *job)
 {
 	struct wordcount *w = context;
@@ -183,7 +190,7 @@ int main(int argc, char **argv)
 	w.rule = (enum words_rule)(*o.what - '0');
 	w.chunks = (struct chunks){ .device = device, .fd = -1, .path = o.file, .size = o.chunk, .room = o.room };
 	w.crew = (struct crew){
-		.device = device, .context = &w, .work = work, .done = done, .lost = lost,
+		.device = device, .context = &w, .work = work, .bytes = bytes, .done = done, .lost = lost,
 		.timeout_ns = o.timeout_ms * 1000000,
 	};
 	if (count_all(&w, &o))
