@@ -99,6 +99,7 @@ static LIST_HEAD(waiting_landers);
 static DECLARE_WAIT_QUEUE_HEAD(landers_wait);	/* for one in waiting_landers */
 static LIST_HEAD(live_landings);
 static DEFINE_MUTEX(landers_lock);	/* both lists */
+static unsigned long lander_taken;		/* jiffies: when the last was; written under landers_lock */
 static const struct ctm_land_gate *land_gate;
 
 static void landing_free(struct kref *ref)
@@ -258,6 +259,7 @@ static struct ctm_landing *take_lander(const struct ctm_ho_id *id)
 		kref_get(&l->ref);
 		ctm_ho_dest_init(&l->m, id);
 		list_move_tail(&l->list, &live_landings);
+		WRITE_ONCE(lander_taken, jiffies);
 	}
 	mutex_unlock(&landers_lock);
 	return l;
@@ -760,9 +762,9 @@ static loff_t go(struct ctm_landing *l, struct file *file, struct ctm_land_threa
 	bool last;
 
 	queue_own(l);
-	if (l->order && l->order->index_at)	/* a place of its own, or nobody's loss but its own */
-		if (put_user(l->index, (u32 __user *)(unsigned long)l->order->index_at))
-			pr_debug("continuum: process %llx: no room for its index\n", l->m.id.gpid);
+	/* where that is not its memory, it is nobody's loss but its own */
+	if (l->order && copy_to_user(u64_to_user_ptr(l->order->index_at), &l->index, sizeof(l->index)))
+		l->index = 0;
 	if (t->restart != CTM_RESTART_NONE && rewrite_timeout(t))
 		t->restart = CTM_RESTART_NONE;	/* no stack there: the time begins anew */
 	set_regs(&t->regs);
@@ -1612,17 +1614,21 @@ static void serve(struct ctm_conn *c)
 
 /* ---- a child of a fork ---- */
 
-#define LANDER_MS	60000	/* without any keeper that waits */
+#define LANDER_MS	60000	/* without any keeper that waits, for whomever */
 #define LANDER_LOOK_MS	500
 
 static struct ctm_landing *await_lander(const struct ctm_land_order *o, const struct ctm_ho_id *id)
 {
-	unsigned long until = jiffies + msecs_to_jiffies(LANDER_MS);
+	unsigned long begun = jiffies, last;
 	struct ctm_landing *l;
 
 	for (;;) {
 		l = take_lander(id);
-		if (l || !o->wanted(o) || !ctm_node_is_up() || time_after(jiffies, until))
+		last = READ_ONCE(lander_taken);
+		if (time_before(last, begun))
+			last = begun;
+		if (l || !o->wanted(o) || !ctm_node_is_up() ||
+		    time_after(jiffies, last + msecs_to_jiffies(LANDER_MS)))
 			return l;
 		wait_event_timeout(landers_wait, !list_empty_careful(&waiting_landers),
 				   msecs_to_jiffies(LANDER_LOOK_MS));

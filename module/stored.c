@@ -62,10 +62,13 @@ void ctm_stored_put(struct ctm_stored *s)
 
 static int append(struct ctm_stored *s, const void *data, size_t len)
 {
-	u64 most = ((u64)totalram_pages() << PAGE_SHIFT) / STORED_PART;
+	struct sysinfo si;
 	loff_t pos = s->len;
+	u64 most;
 	ssize_t n;
 
+	si_meminfo(&si);
+	most = (u64)si.totalram * si.mem_unit / STORED_PART;
 	if (atomic64_add_return(len, &stored_bytes) > most) {
 		atomic64_sub(len, &stored_bytes);
 		return -ENOSPC;
