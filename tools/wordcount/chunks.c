@@ -75,10 +75,16 @@ static int reopen(struct chunks *c)
 	return 0;
 }
 
+/* Before children are made: what they would be sized by, and the file, are let go. */
 static void rest(struct chunks *c)
 {
+	size_t keep = c->seekable ? 0 : (c->held + 4095) & ~(size_t)4095;
+
+	madvise(c->buffer + keep, c->buffer_size - keep, MADV_DONTNEED);
 	if (!c->seekable || c->fd < 0)
 		return;
+	c->held = 0;		/* read again */
+	c->at_end = false;
 	close(c->fd);
 	c->fd = -1;
 }

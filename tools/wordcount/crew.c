@@ -98,8 +98,8 @@ static uint32_t choose(struct crew *crew)
 {
 	uint32_t room = crew->running < AT_ONCE ? AT_ONCE - crew->running : 0, count = 0;
 
-	if (room > CTM_FORK_MAX)
-		room = CTM_FORK_MAX;
+	if (room > crew->batch)
+		room = crew->batch;
 	for (uint32_t i = 0; i < crew->job_count && count < room; i++)
 		if (crew->jobs[i].state == CREW_TODO)
 			crew->todo[count++] = i;
@@ -153,11 +153,14 @@ static int fork_some(struct crew *crew)
 	crew->totals.phase_ns[VOICE_FORK] += clock_ns() - begin;
 	if (made > 0 && (uint32_t)made == count) {
 		crew->fork_failed = 0;
+		crew->batch = crew->batch > CTM_FORK_MAX / 2 ? CTM_FORK_MAX : 2 * crew->batch;
 		return error;
 	}
-	crew->fork_tried = clock_ns();
+	if (made < 0 && count > 1)
+		crew->batch = count / 2;
+	crew->fork_tried = made < 0 && count > 1 ? 0 : clock_ns();
 	if (made > 0 || crew->running || !crew->fork_failed)
-		crew->fork_failed = crew->fork_tried;
+		crew->fork_failed = clock_ns();
 	if (error || made > 0)
 		return error;
 	if (is_hopeless(made) || (!crew->running && clock_ns() - crew->fork_failed > FORK_PATIENCE))
@@ -400,6 +403,7 @@ int crew_run(struct crew *crew, uint32_t count, uint32_t workers)
 	crew->chunks_done = 0;
 	crew->worker_count = crew->running = 0;
 	crew->fork_failed = 0;
+	crew->batch = CTM_FORK_MAX;
 	crew->last_end = crew->last_look = begin;
 	error = share_out(crew, count, workers);
 	if (!error)

@@ -79,6 +79,7 @@ struct crew {
 
 	struct crew_job *jobs;
 	uint32_t job_count, done_count;
+	uint32_t batch;			/* children of a fork, at most: fewer where nodes have no room */
 	uint32_t *todo;			/* jobs of the fork under way, by index of the child */
 	struct crew_worker *workers;
 	uint32_t worker_count, worker_slots, running;
