@@ -99,6 +99,16 @@ static bool close_entry(struct ctm_process *p)
 	return exists;
 }
 
+/* as long as the root's record is here, which is an hour */
+static bool family_over(struct ctm_process *p)
+{
+	struct ctm_process *root = ctm_process_find(p->family);
+	bool over = root && READ_ONCE(root->ended) && !(root->flags & CTM_ADOPT_LINGER);
+
+	ctm_process_put(root);
+	return over;
+}
+
 /* ---- RESERVE ---- */
 
 struct reserve_call {
@@ -171,7 +181,8 @@ static int serve_reserve(u32 from, const void *req, size_t len, void *resp, size
 	err = may_fork(parent, c, from);
 	if (!err) {
 		mutex_lock(&reserve_lock);
-		err = reserve(parent, c, from, &first);
+		/* one that is being destroyed must not grow faster than that */
+		err = family_over(parent) ? -ESRCH : reserve(parent, c, from, &first);
 		mutex_unlock(&reserve_lock);
 	}
 	ctm_process_put(parent);
@@ -335,16 +346,6 @@ static struct workqueue_struct *clean_wq;
 static bool is_orphan(struct ctm_process *p, void *arg)
 {
 	return p->parent && !p->ended && ctm_process_is_home(p);
-}
-
-/* as long as the root's record is here, which is an hour */
-static bool family_over(struct ctm_process *p)
-{
-	struct ctm_process *root = ctm_process_find(p->family);
-	bool over = root && READ_ONCE(root->ended) && !(root->flags & CTM_ADOPT_LINGER);
-
-	ctm_process_put(root);
-	return over;
 }
 
 static void clean_families(struct work_struct *work)

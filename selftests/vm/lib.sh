@@ -112,7 +112,7 @@ nodes_up() {
 sweep() {
 	local g
 
-	for g in $(ctl n1 ps -j 2>/dev/null | sed -n 's/.*"gpid": *"\([^"]*\)".*/\1/p'); do
+	for g in $(ctl n1 ps -j 2>/dev/null | tr "{" "\n" | sed -n 's/.*"gpid": *"\([^"]*\)".*/\1/p'); do
 		ctl n1 kill -s KILL "$g"
 	done >/dev/null 2>&1
 }
