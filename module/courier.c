@@ -125,8 +125,16 @@ static int serve_info(u32 from, const void *req, size_t len, void *resp, size_t 
 	if (len != sizeof(struct ctm_route) || *resp_len < sizeof(struct ctm_info))
 		return -EBADMSG;
 	err = ctm_route_pass(CTM_CALL_INFO, req, len, resp, resp_len, &p, CTM_ROUTE_MS);
-	if (err != 1)
+	if (!err || err == -ESRCH || err == -EBADMSG)
 		return err;
+	/* its host does not answer: home tells what it knows, and that it is in limbo */
+	if (err != 1) {
+		p = ctm_process_find(((const struct ctm_route *)req)->gpid);
+		if (!p || !ctm_process_is_home(p)) {
+			ctm_process_put(p);
+			return err;
+		}
+	}
 	ctm_process_info(p, resp);
 	*resp_len = sizeof(struct ctm_info);
 	ctm_process_put(p);

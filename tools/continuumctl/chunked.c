@@ -17,6 +17,7 @@
 
 #include "../wordcount/voice.h"
 #include "../wordcount/words.h"
+#include "deputy.h"
 #include "order.h"
 #include "output.h"
 
@@ -317,6 +318,7 @@ static int run_with(struct job *job, char **argv, const int fds[3])
 	int status;
 
 	job->bar = isatty(STDERR_FILENO);
+	deputy_block_signals();		/* in the thread, too: they are the deputy's to pass on */
 	errno = pthread_create(&thread, NULL, listen_thread, job);
 	if (errno)
 		return fail(-errno, "%s", strerror(errno));
