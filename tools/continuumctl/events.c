@@ -8,16 +8,15 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 
 #include "event.h"
 #include "output.h"
+#include "signals.h"
 
 #define NAMES	64u
 
@@ -173,18 +172,6 @@ static int begin(struct listener *l, bool since)
 	}
 	free(list.items);
 	return error;
-}
-
-/* SIGINT and SIGTERM as a descriptor.  Return: it, or -1 with errno */
-static int end_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 /* Until a signal, or nobody reads what is written.  Return: 0 or -errno */

@@ -4,15 +4,14 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 
 #include "event.h"
 #include "output.h"
 #include "report.h"
+#include "signals.h"
 
 #define SAMPLE_MS	1000
 
@@ -150,17 +149,6 @@ static int watch(struct watch *w, int64_t until, int signals)
 		error = 0;
 	}
 	return sample(w);
-}
-
-static int end_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 static int watch_cluster(struct watch *w, uint32_t duration_ms)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * signals.c - signals by name or number
+ * signals.c - signals by name or number, and those that end a program that watches
  *
  * Real-time signals count from what the C library leaves to programs, as kill(1)
  * does.
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/signalfd.h>
 
 #include "signals.h"
 
@@ -57,4 +58,15 @@ int signal_parse(const char *text)
 			return sig;
 	}
 	return strlen(text) >= 5 ? parse_realtime(text) : -1;
+}
+
+int end_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
 }

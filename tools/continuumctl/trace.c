@@ -6,13 +6,12 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 
+#include "signals.h"
 #include "trace.h"
 
 #ifdef HAVE_BPF
@@ -129,17 +128,6 @@ static struct trace_bpf *load(uint64_t gpid, int *status)
 		*status = fail(error, "the kernel does not take the program: %s (CONTINUUM_TRACE_DEBUG=1 in the environment says more)",
 			       strerror(-error));
 	return NULL;
-}
-
-static int end_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 /* Until a signal, the end of the time, or so many moves. */
