@@ -281,7 +281,7 @@ test_trace() {
 		[ $i != n2 ] || as n1 "$ctl" migrate "$other" n1 >/dev/null || return
 	done
 	wait $tracer || { echo "trace: exit status $?: $(cat "$(here "$out.err")")"; return 1; }
-	GPID=$other; as n1 "$ctl" kill -s KILL "$other"; GPID=$ours
+	as n1 "$ctl" kill -s KILL "$other" "$ours" || return
 	trace_agrees "$(here "$out")" "$work/moved" "$ours"
 }
 
