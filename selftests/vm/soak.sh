@@ -103,7 +103,7 @@ time_left() { [ -n "${SOAK:-}" ] || (($1 < 6 || SECONDS < out_of_time)); }
 
 # endures PROGRAM: $SOAK moves (20); the first three warm it all up.
 test_endures() {
-	local moves=${SOAK:-20} i at=n1 status=0 out_of_time=$((SECONDS + 90))
+	local moves=${SOAK:-20} i at=n1 status=0 out_of_time=$((SECONDS + 45))
 
 	RANDOM=$SEED
 	: >"$work/moves"
