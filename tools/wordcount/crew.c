@@ -20,6 +20,11 @@
 #define FORK_PAUSE	(1 * SEC)
 #define LOOK_EVERY	(2 * SEC)	/* at nodes whose workers are silent */
 
+static void show_progress(const struct crew *crew, enum voice_phase phase)
+{
+	voice_progress(phase, crew->chunks->first + crew->chunks_done, crew->total);
+}
+
 /* ---- jobs ---- */
 
 static int said(int error, const char *what, const char *reason)
@@ -58,8 +63,8 @@ static int again(struct crew *crew, uint32_t number, const char *why)
 	if (++job->tries < TRIES)
 		return 0;
 	voice_tell("chunks %llu to %llu: tried %u times; the last worker: %s",
-		   (unsigned long long)crew->base + job->first,
-		   (unsigned long long)crew->base + job->first + job->count - 1, TRIES, why);
+		   (unsigned long long)crew->chunks->first + job->first,
+		   (unsigned long long)crew->chunks->first + job->first + job->count - 1, TRIES, why);
 	return -EIO;
 }
 
@@ -144,7 +149,7 @@ static int fork_some(struct crew *crew)
 	children = calloc(count, sizeof(*children));
 	if (!children)
 		return said(-ENOMEM, "fork", NULL);
-	voice_progress(VOICE_FORK, crew->base + crew->chunks_done, crew->total);
+	show_progress(crew, VOICE_FORK);
 	made = continuum_dist_fork(crew->device, children, count, NULL, 0, &index, reason);
 	if (!made)
 		be_worker(crew, crew->todo[index]);
@@ -193,6 +198,16 @@ static struct voice_node *find_node(struct crew *crew, const char *name)
 	return &crew->nodes[i];
 }
 
+/* Results are taken in the order of the file, as far as they have come. */
+static int take_in_order(struct crew *crew)
+{
+	int error = 0;
+
+	while (!error && crew->next < crew->job_count && crew->jobs[crew->next].state == CREW_DONE)
+		error = crew->done(crew->context, &crew->jobs[crew->next++]);
+	return error;
+}
+
 static int take_result(struct crew *crew, struct crew_job *job, const struct crew_result *result,
 		       const char *host)
 {
@@ -205,12 +220,18 @@ static int take_result(struct crew *crew, struct crew_job *job, const struct cre
 	if (node) {
 		node->workers++;
 		node->chunks += job->count;
-		node->bytes += crew->bytes(crew->context, job);
+		node->bytes += chunks_bytes(crew->chunks, job->first, job->count);
 		node->fetch_ns += result->fetch_ns;
 		node->work_ns += result->work_ns;
 	}
-	voice_progress(VOICE_WORK, crew->base + crew->chunks_done, crew->total);
-	return crew->done(crew->context, job);
+	show_progress(crew, VOICE_WORK);
+	return take_in_order(crew);
+}
+
+/* It is in no node any more, a worker says. */
+static int put_again(struct crew *crew, uint32_t chunk)
+{
+	return chunk < crew->chunks->count ? chunks_again(crew->chunks, chunk) : -EIO;
 }
 
 static const char *end_text(const struct ctm_wait *record)
@@ -249,7 +270,7 @@ static int take_end(struct crew *crew, const struct ctm_wait *record)
 	if (!result.error)
 		return take_result(crew, job, &result, record->host_name);
 	if (result.error == ENOENT || result.error == EUCLEAN) {
-		error = crew->lost(crew->context, result.chunk);
+		error = put_again(crew, result.chunk);
 		if (error)
 			return error;
 	}
@@ -393,14 +414,16 @@ static int run_jobs(struct crew *crew)
 	return 0;
 }
 
-int crew_run(struct crew *crew, uint32_t count, uint32_t workers)
+static int run_wave(struct crew *crew, uint32_t workers)
 {
 	uint64_t begin = clock_ns(), forked = crew->totals.phase_ns[VOICE_FORK];
+	uint32_t count = crew->chunks->count;
 	int error;
 
 	if (!count)
 		return 0;
 	crew->chunks_done = 0;
+	crew->next = 0;
 	crew->worker_count = crew->running = 0;
 	crew->fork_failed = 0;
 	crew->batch = CTM_FORK_MAX;
@@ -416,6 +439,30 @@ int crew_run(struct crew *crew, uint32_t count, uint32_t workers)
 	crew->totals.chunks += count;
 	crew->totals.phase_ns[VOICE_WORK] += clock_ns() - begin -
 					     (crew->totals.phase_ns[VOICE_FORK] - forked);
+	return error;
+}
+
+int crew_run(struct crew *crew, const struct options *o)
+{
+	struct chunks *chunks = crew->chunks;
+	uint64_t begin = clock_ns();
+	int error = chunks_open(chunks);
+
+	crew->total = (chunks->total + o->chunk - 1) / o->chunk;
+	while (!error && !chunks->over) {
+		uint64_t put = clock_ns();
+
+		error = chunks_next(chunks);
+		crew->totals.phase_ns[VOICE_PUT] += clock_ns() - put;
+		if (!error)
+			error = run_wave(crew, options_share(o, chunks->count, crew->total));
+		if (crew->over)
+			crew->over(crew->context);
+	}
+	if (!error)
+		error = chunks_close(chunks);
+	crew->totals.bytes = chunks->bytes;
+	crew->totals.total_ns = clock_ns() - begin;
 	return error;
 }
 

@@ -14,6 +14,8 @@
 #include <stdint.h>
 
 #include "../lib/continuum.h"
+#include "chunks.h"
+#include "options.h"
 #include "voice.h"
 
 #define CREW_NODES	256u
@@ -62,23 +64,24 @@ struct crew_worker {
 /**
  * struct crew - all of it
  * @work: in a worker: does job @job, fills in the result
- * @bytes: in the controller: of the chunks of a job
- * @done: in the controller, in any order: a job's result has come, the first.  0 or -errno, said
- * @lost: in the controller: chunk @chunk of the wave is in no node any more.  0 or -errno, said
+ * @done: in the controller, in the order of the file: a job's result is there.  0 or -errno, said
+ * @over: in the controller: so is the wave; may be NULL
+ * @chunks: of what; to be opened
  * @timeout_ns: a worker that takes longer is destroyed, 0: none is
- * @base, @total: chunks done in waves before, chunks of all, for the progress
+ * @total: chunks of all, for the progress; the rest is crew.c's
  */
 struct crew {
 	int device;
 	void *context;
 	void (*work)(void *context, const struct crew_job *job, struct crew_result *result);
-	uint64_t (*bytes)(void *context, const struct crew_job *job);
 	int (*done)(void *context, const struct crew_job *job);
-	int (*lost)(void *context, uint32_t chunk);
-	uint64_t timeout_ns, base, total;
+	void (*over)(void *context);
+	struct chunks *chunks;
+	uint64_t timeout_ns, total;
 
 	struct crew_job *jobs;
 	uint32_t job_count, done_count;
+	uint32_t next;			/* job whose result is wanted next */
 	uint32_t batch;			/* children of a fork, at most: fewer where nodes have no room */
 	uint32_t *todo;			/* jobs of the fork under way, by index of the child */
 	struct crew_worker *workers;
@@ -92,11 +95,11 @@ struct crew {
 };
 
 /**
- * crew_run() - @count chunks, shared by @workers workers
+ * crew_run() - the whole file, wave by wave
  *
  * Returns in the controller alone: 0 when all jobs are done, or -errno, said.
  */
-int crew_run(struct crew *crew, uint32_t count, uint32_t workers);
+int crew_run(struct crew *crew, const struct options *o);
 
 /** crew_report() - VOICE_NODE frames and VOICE_TOTALS */
 void crew_report(struct crew *crew);

@@ -14,10 +14,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "chunks.h"
 #include "crew.h"
 #include "filter.h"
-#include "options.h"
 
 #define MAP_FAILED_STATUS	125
 #define ENTRIES_MAX		(CTM_BLOCK_MAX / sizeof(struct entry))
@@ -43,7 +41,6 @@ struct map {
 	struct chunks chunks;
 	struct crew crew;
 	const char *command;
-	uint32_t next;		/* job of the wave whose output comes next */
 	struct chunk *used;	/* blocks of output of this wave */
 	uint32_t used_count, used_slots;
 	int status;
@@ -202,8 +199,9 @@ static int print_entry(struct map *m, const struct entry *entry, void *buffer)
  * All output of a job. Its blocks stay until the end of the wave: the same content is the same
  * block, and may be another job's output, too.
  */
-static int print_job(struct map *m, const struct crew_job *job)
+static int print_job(void *context, const struct crew_job *job)
 {
+	struct map *m = context;
 	char *buffer = malloc(CTM_BLOCK_MAX), *table = malloc(CTM_BLOCK_MAX);
 	size_t length = CTM_BLOCK_MAX, count;
 	const struct entry *list = (const struct entry *)table;
@@ -219,55 +217,12 @@ static int print_job(struct map *m, const struct crew_job *job)
 	return error;
 }
 
-static uint64_t bytes(void *context, const struct crew_job *job)
-{
-	const struct map *m = context;
-
-	return chunks_bytes(&m->chunks, job->first, job->count);
-}
-
-static int done(void *context, const struct crew_job *job)
-{
-	struct map *m = context;
-	int error = 0;
-
-	(void)job;
-	while (!error && m->next < m->crew.job_count && m->crew.jobs[m->next].state == CREW_DONE)
-		error = print_job(m, &m->crew.jobs[m->next++]);
-	return error;
-}
-
-static int lost(void *context, uint32_t chunk)
+static void wave_over(void *context)
 {
 	struct map *m = context;
 
-	return chunk < m->chunks.count ? chunks_again(&m->chunks, chunk) : -EIO;
-}
-
-static int map_all(struct map *m, const struct options *o)
-{
-	uint64_t begin = clock_ns();
-	int error = chunks_open(&m->chunks);
-
-	m->crew.total = (m->chunks.total + o->chunk - 1) / o->chunk;
-	while (!error && !m->chunks.over) {
-		uint64_t put_begin = clock_ns();
-
-		error = chunks_next(&m->chunks);
-		m->crew.totals.phase_ns[VOICE_PUT] += clock_ns() - put_begin;
-		m->crew.base = m->chunks.first;
-		m->next = 0;
-		if (!error)
-			error = crew_run(&m->crew, m->chunks.count,
-					 options_share(o, m->chunks.count, m->crew.total));
-		chunks_drop(m->crew.device, m->used, m->used_count);
-		m->used_count = 0;
-	}
-	if (!error)
-		error = chunks_close(&m->chunks);
-	m->crew.totals.bytes = m->chunks.bytes;
-	m->crew.totals.total_ns = clock_ns() - begin;
-	return error;
+	chunks_drop(m->crew.device, m->used, m->used_count);
+	m->used_count = 0;
 }
 
 int main(int argc, char **argv)
@@ -288,11 +243,11 @@ int main(int argc, char **argv)
 	};
 	m.crew.context = &m;
 	m.crew.work = work;
-	m.crew.bytes = bytes;
-	m.crew.done = done;
-	m.crew.lost = lost;
+	m.crew.done = print_job;
+	m.crew.over = wave_over;
+	m.crew.chunks = &m.chunks;
 	m.crew.timeout_ns = o.timeout_ms * 1000000;
-	if (map_all(&m, &o))
+	if (crew_run(&m.crew, &o))
 		return MAP_FAILED_STATUS;
 	crew_report(&m.crew);
 	return m.status;

@@ -12,9 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "chunks.h"
 #include "crew.h"
-#include "options.h"
 #include "words.h"
 
 #define FETCH_BYTES	(1u << 20)	/* got in one call, but at least a chunk */
@@ -24,7 +22,6 @@ struct wordcount {
 	struct chunks chunks;
 	struct crew crew;
 	enum words_rule rule;
-	struct words_span *spans;	/* of the jobs of the wave */
 	struct words_span all;
 };
 
@@ -108,70 +105,26 @@ static void work(void *context, const struct crew_job *job, struct crew_result *
 
 /* ---- the controller ---- */
 
-static uint64_t bytes(void *context, const struct crew_job *job)
-{
-	const struct wordcount *w = context;
-
-	return chunks_bytes(&w->chunks, job->first, job->count);
-}
-
 static int done(void *context, const struct crew_job *job)
 {
 	struct wordcount *w = context;
 
-	w->spans[job - w->crew.jobs] = (struct words_span){
+	w->all = words_join(w->all, (struct words_span){
 		.words = job->result.words, .bytes = job->result.bytes,
 		.head = job->result.head, .tail = job->result.tail,
-	};
+	});
 	return 0;
-}
-
-static int lost(void *context, uint32_t chunk)
-{
-	struct wordcount *w = context;
-
-	return chunk < w->chunks.count ? chunks_again(&w->chunks, chunk) : -EIO;
-}
-
-static int count_wave(struct wordcount *w, uint32_t workers)
-{
-	uint32_t jobs = workers < w->chunks.count ? workers : w->chunks.count;
-	int error;
-
-	w->spans = calloc(jobs ? jobs : 1, sizeof(*w->spans));
-	if (!w->spans)
-		return -ENOMEM;
-	error = crew_run(&w->crew, w->chunks.count, workers);
-	for (uint32_t i = 0; i < jobs && !error; i++)
-		w->all = words_join(w->all, w->spans[i]);
-	free(w->spans);
-	return error;
 }
 
 static int count_all(struct wordcount *w, const struct options *o)
 {
-	uint64_t begin = clock_ns();
-	int error = chunks_open(&w->chunks);
+	int error = crew_run(&w->crew, o);
 
-	w->crew.total = (w->chunks.total + o->chunk - 1) / o->chunk;
-	while (!error && !w->chunks.over) {
-		uint64_t put = clock_ns();
-
-		error = chunks_next(&w->chunks);
-		w->crew.totals.phase_ns[VOICE_PUT] += clock_ns() - put;
-		w->crew.base = w->chunks.first;
-		if (!error)
-			error = count_wave(w, options_share(o, w->chunks.count, w->crew.total));
-	}
-	if (!error)
-		error = chunks_close(&w->chunks);
-	if (!error && w->all.bytes != w->chunks.bytes) {
-		voice_tell("%s: %llu bytes were read, %llu counted", o->file,
-			   (unsigned long long)w->chunks.bytes, (unsigned long long)w->all.bytes);
-		error = -EIO;
-	}
-	w->crew.totals.total_ns = clock_ns() - begin;
-	return error;
+	if (error || w->all.bytes == w->chunks.bytes)
+		return error;
+	voice_tell("%s: %llu bytes were read, %llu counted", o->file,
+		   (unsigned long long)w->chunks.bytes, (unsigned long long)w->all.bytes);
+	return -EIO;
 }
 
 int main(int argc, char **argv)
@@ -190,13 +143,12 @@ int main(int argc, char **argv)
 	w.rule = (enum words_rule)(*o.what - '0');
 	w.chunks = (struct chunks){ .device = device, .fd = -1, .path = o.file, .size = o.chunk, .room = o.room };
 	w.crew = (struct crew){
-		.device = device, .context = &w, .work = work, .bytes = bytes, .done = done, .lost = lost,
+		.device = device, .context = &w, .work = work, .done = done, .chunks = &w.chunks,
 		.timeout_ns = o.timeout_ms * 1000000,
 	};
 	if (count_all(&w, &o))
 		return 1;
 	w.crew.totals.words = w.all.words;
-	w.crew.totals.bytes = w.all.bytes;
 	crew_report(&w.crew);
 	return 0;
 }
