@@ -236,21 +236,6 @@ int command_put(int argc, char **argv)
 
 /* ---- cat ---- */
 
-static int write_full(const char *from, size_t length)
-{
-	while (length) {
-		ssize_t n = write(STDOUT_FILENO, from, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail(-errno, "standard output: %s", strerror(errno));
-		from += n;
-		length -= (size_t)n;
-	}
-	return DONE;
-}
-
 /* the blocks that the arguments name, and the device to ask.  Return: DONE or an exit status */
 static int open_names(int argc, char **argv, struct ctm_block **list, uint32_t *count, int *device)
 {
@@ -281,8 +266,13 @@ int cat_blocks(int argc, char **argv)
 		list[i].buf = (uintptr_t)buffer;
 		list[i].len = CTM_BLOCK_MAX;
 		error = continuum_blocks(device, CTM_IOC_GET, 0, &list[i], 1, 0, reason);
-		status = error ? tell_failures(&list[i], 1, reason, error) :
-			write_full(buffer, list[i].len);
+		if (error) {
+			status = tell_failures(&list[i], 1, reason, error);
+			continue;
+		}
+		error = write_full(STDOUT_FILENO, buffer, list[i].len);
+		if (error)
+			status = fail(error, "standard output: %s", strerror(-error));
 	}
 	if (!buffer)
 		status = fail(-ENOMEM, "%s", strerror(ENOMEM));

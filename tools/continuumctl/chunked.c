@@ -17,11 +17,12 @@
 
 #include "../wordcount/voice.h"
 #include "../wordcount/words.h"
+#include "beside.h"
 #include "deputy.h"
 #include "order.h"
 #include "output.h"
 
-#define INSTALLED	"lib/continuum"
+#define INSTALLED	"../lib/continuum"
 #define BAR_WIDTH	30u
 #define ROOM_LEAST	(64ull << 20)
 
@@ -103,27 +104,14 @@ static int check_file(const char *file)
 	return S_ISDIR(st.st_mode) ? fail(-EISDIR, "%s: %s", file, strerror(EISDIR)) : DONE;
 }
 
-/* @path: PATH_MAX; of programs that are not for users: installed, or, in a build tree, beside this */
-static int find_program(const char *name, char *path)
+/* of programs that are not for users: installed, or, in a build tree, beside this */
+static int find_program(const char *name, char path[PATH_MAX])
 {
-	char self[PATH_MAX - 32];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
+	char place[64];
 
-	self[length < 0 ? 0 : length] = '\0';
-	slash = strrchr(self, '/');
-	if (slash) {
-		*slash = '\0';
-		snprintf(path, PATH_MAX, "%s/../" INSTALLED "/%s", self, name);
-		if (!access(path, X_OK))
-			return DONE;
-		snprintf(path, PATH_MAX, "%s/keeper", self);
-		if (!access(path, X_OK)) {
-			snprintf(path, PATH_MAX, "%s/%s", self, name);
-			if (!access(path, X_OK))
-				return DONE;
-		}
-	}
+	snprintf(place, sizeof(place), INSTALLED "/%s", name);
+	if (find_beside(place, path) || (find_beside("keeper", path) && find_beside(name, path)))
+		return DONE;
 	return fail(-ENOENT, "the program \"%s\" of Continuum is not installed", name), FAILED;
 }
 
@@ -182,34 +170,19 @@ static void clear_bar(struct job *job)
 static void show_progress(struct job *job, const struct voice_progress *p)
 {
 	static const char *const phases[VOICE_PHASES] = { "storing", "forking", "working" };
-	unsigned int full = p->total ? (unsigned int)(BAR_WIDTH * (p->done < p->total ? p->done : p->total) / p->total) : 0;
+	uint64_t done = p->done < p->total ? p->done : p->total;
+	unsigned int full = p->total ? (unsigned int)(BAR_WIDTH * done / p->total) : 0;
 
 	if (!job->bar || p->phase >= VOICE_PHASES)
 		return;
 	fprintf(stderr, "\r%s [%.*s%*s] ", phases[p->phase], (int)full, "##############################",
 		(int)(BAR_WIDTH - full), "");
 	if (p->total)
-		fprintf(stderr, "%3u %%\033[K", (unsigned int)(100 * (p->done < p->total ? p->done : p->total) / p->total));
+		fprintf(stderr, "%3u %%\033[K", (unsigned int)(100 * done / p->total));
 	else
 		fprintf(stderr, "%llu\033[K", (unsigned long long)p->done);
 	fflush(stderr);
 	job->bar_shown = true;
-}
-
-/* @length bytes to @fd.  Return: 0 or -errno */
-static int write_full(int fd, const char *from, size_t length)
-{
-	while (length) {
-		ssize_t n = write(fd, from, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		from += n;
-		length -= (size_t)n;
-	}
-	return 0;
 }
 
 static void add_node(struct job *job, const void *data)

@@ -2,10 +2,12 @@
 /*
  * output.c - tables, units and JSON
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "output.h"
 
@@ -190,6 +192,31 @@ const char *gpid_text(const struct ctm_info *info, char text[CONTINUUM_GPID_MAX]
 	snprintf(text, CONTINUUM_GPID_MAX, "%s.%u", node_text(info->home_name, info->home, node),
 		 CTM_GPID_SEQ(info->gpid));
 	return text;
+}
+
+int write_full(int fd, const void *from, size_t length)
+{
+	const char *at = from;
+
+	while (length) {
+		ssize_t n = write(fd, at, length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
+int64_t clock_ms(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 void json_add_text(struct json_object *object, const char *key, const char *value)

@@ -6,6 +6,7 @@
 #define CONTINUUMCTL_OUTPUT_H
 
 #include <stdint.h>
+#include <time.h>
 
 #include <json-c/json.h>
 
@@ -40,6 +41,11 @@ const char *peer_state_text(uint32_t state);
 const char *gpid_text(const struct ctm_info *info, char text[CONTINUUM_GPID_MAX]);
 /** node_text() - @name, or "#id" in hex when it is empty */
 const char *node_text(const char *name, uint32_t id, char text[CTM_NAME_MAX]);
+
+/** write_full() - all of it, whatever interrupts.  Return: 0 or -errno */
+int write_full(int fd, const void *from, size_t length);
+
+int64_t clock_ms(clockid_t clock);
 
 /* JSON: json_add_*() puts a key into an object. */
 void json_add_text(struct json_object *object, const char *key, const char *value);

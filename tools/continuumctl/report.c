@@ -22,14 +22,6 @@ struct watch {
 	int error;
 };
 
-static int64_t now_ms(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Into the report, and the record if there is one; frees it. */
 static void take(struct watch *w, struct json_object *line)
 {
@@ -48,7 +40,7 @@ static struct json_object *sample_line(const char *event, const char *node)
 {
 	struct json_object *line = json_object_new_object();
 
-	json_add_number(line, "time_ms", (uint64_t)now_ms(CLOCK_REALTIME));
+	json_add_number(line, "time_ms", (uint64_t)clock_ms(CLOCK_REALTIME));
 	json_add_text(line, "event", event);
 	json_add_text(line, "node", node);
 	return line;
@@ -108,16 +100,12 @@ static int sample(struct watch *w)
 
 static void take_event(const struct nlmsghdr *message, void *data)
 {
-	char subject[CONTINUUM_GPID_MAX] = "", name[CTM_NAME_MAX], node[CTM_NAME_MAX];
+	char subject[CONTINUUM_GPID_MAX] = "";
 	struct event event;
 
 	cluster_event(message, &event);
-	if (event.gpid) {
-		if (names_find_name(CTM_GPID_NODE(event.gpid), name))
-			name[0] = 0;
-		snprintf(subject, sizeof(subject), "%s.%u",
-			 node_text(name, CTM_GPID_NODE(event.gpid), node), CTM_GPID_SEQ(event.gpid));
-	}
+	if (event.gpid)
+		continuum_gpid_print(event.gpid, subject);
 	take(data, event_json(&event, subject));
 }
 
@@ -128,11 +116,11 @@ static int watch(struct watch *w, int64_t until, int signals)
 		{ .fd = mnl_socket_get_fd(w->listen->socket), .events = POLLIN },
 		{ .fd = signals, .events = POLLIN },
 	};
-	int64_t next = now_ms(CLOCK_MONOTONIC), now;
+	int64_t next = clock_ms(CLOCK_MONOTONIC), now;
 	int error = 0;
 
 	while (!fds[1].revents) {
-		now = now_ms(CLOCK_MONOTONIC);
+		now = clock_ms(CLOCK_MONOTONIC);
 		if (now >= next || (until && now >= until)) {
 			error = sample(w);
 			next = now + SAMPLE_MS;
@@ -161,7 +149,7 @@ static int watch_cluster(struct watch *w, uint32_t duration_ms)
 		signals = end_signals();
 		error = signals < 0 ? -errno : netlink_listen(w->listen);
 		if (!error)
-			error = watch(w, duration_ms ? now_ms(CLOCK_MONOTONIC) + duration_ms : 0, signals);
+			error = watch(w, duration_ms ? clock_ms(CLOCK_MONOTONIC) + duration_ms : 0, signals);
 		if (error == -ENODEV)
 			error = 0;	/* unloaded: the end of the period */
 		if (error)

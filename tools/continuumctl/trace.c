@@ -30,25 +30,6 @@ struct viewer {
 	struct trace trace;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static const char *name_gpid(uint64_t gpid, char text[CONTINUUM_GPID_MAX])
-{
-	char name[CTM_NAME_MAX], node[CTM_NAME_MAX];
-
-	if (names_find_name(CTM_GPID_NODE(gpid), name))
-		name[0] = 0;
-	snprintf(text, CONTINUUM_GPID_MAX, "%s.%u", node_text(name, CTM_GPID_NODE(gpid), node),
-		 CTM_GPID_SEQ(gpid));
-	return text;
-}
-
 /* A line for each move; the histograms come at the end. */
 static void show_handoff(const struct trace_handoff *h, void *data)
 {
@@ -57,7 +38,7 @@ static void show_handoff(const struct trace_handoff *h, void *data)
 	struct json_object *object, *us;
 	bool first = true;
 
-	object = trace_handoff_json(h, name_gpid(h->gpid, gpid));
+	object = trace_handoff_json(h, continuum_gpid_print(h->gpid, gpid));
 	if (v->json) {
 		json_print(object);
 	} else {
@@ -142,7 +123,7 @@ static int watch(struct viewer *v, struct ring_buffer *ring, int64_t until_ms)
 
 	while (!v->ended) {
 		if (until_ms >= 0) {
-			left = until_ms - now_ms();
+			left = until_ms - clock_ms(CLOCK_MONOTONIC);
 			if (left <= 0)
 				break;
 		}
@@ -241,7 +222,7 @@ int command_trace(int argc, char **argv)
 		v->moves_left = (unsigned int)moves;
 		v->trace.done = show_handoff;
 		v->trace.data = v;
-		status = trace(v, gpid, duration_ms ? now_ms() + duration_ms : -1);
+		status = trace(v, gpid, duration_ms ? clock_ms(CLOCK_MONOTONIC) + duration_ms : -1);
 		free(v);
 	}
 	return status;

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "../continuumd/config.h"
+#include "beside.h"
 #include "ctl.h"
 #include "daemon.h"
 #include "module.h"
@@ -26,20 +27,10 @@ extern char **environ;
 static const char *daemon_path(char path[PATH_MAX])
 {
 	static const char *const beside[] = { "continuumd", "../sbin/continuumd" };
-	char own[PATH_MAX] = "";
-	char *slash;
 
-	if (readlink("/proc/self/exe", own, sizeof(own) - 1) < 0)
-		return "continuumd";
-	slash = strrchr(own, '/');
-	if (!slash)
-		return "continuumd";
-	slash[1] = '\0';
-	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
-		if (snprintf(path, PATH_MAX, "%s%s", own, beside[i]) < PATH_MAX &&
-		    !access(path, X_OK))
+	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++)
+		if (find_beside(beside[i], path))
 			return path;
-	}
 	return "continuumd";
 }
 

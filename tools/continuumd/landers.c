@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 
 #include "keeper.h"
 #include "landers.h"
@@ -41,14 +40,6 @@ static struct {
 	struct timer over;	/* no more @extra */
 } pool;
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Return: whether it was in the pool */
 static bool take_out(const struct keeper *keeper)
 {
@@ -73,7 +64,7 @@ static void fill(void);
 
 static void emptied(void)
 {
-	uint64_t now = now_ms();
+	uint64_t now = loop_now_ms();
 
 	if (now - pool.emptied < AGAIN_MS) {
 		pool.extra = pool.extra ? pool.extra * 2 : 2;
@@ -147,7 +138,7 @@ static void retry(struct timer *timer)
 
 static void many_over(struct timer *timer)
 {
-	if (now_ms() - pool.emptied < OVER_MS) {
+	if (loop_now_ms() - pool.emptied < OVER_MS) {
 		timer_set(timer, OVER_MS);
 		return;
 	}

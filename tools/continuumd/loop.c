@@ -41,7 +41,7 @@ void loop_remove(struct source *source)
 			loop.events[i].data.ptr = NULL;
 }
 
-static uint64_t now_ms(void)
+uint64_t loop_now_ms(void)
 {
 	struct timespec ts;
 
@@ -66,7 +66,7 @@ void timer_set(struct timer *timer, unsigned int ms)
 	struct timer **at = &loop.timers;
 
 	timer_cancel(timer);
-	timer->due = now_ms() + ms;
+	timer->due = loop_now_ms() + ms;
 	while (*at && (*at)->due <= timer->due)
 		at = &(*at)->next;
 	timer->next = *at;
@@ -75,7 +75,7 @@ void timer_set(struct timer *timer, unsigned int ms)
 
 static void run_timers(void)
 {
-	uint64_t now = now_ms();
+	uint64_t now = loop_now_ms();
 
 	while (loop.timers && loop.timers->due <= now) {
 		struct timer *timer = loop.timers;
@@ -88,7 +88,7 @@ static void run_timers(void)
 /* Milliseconds until the next timer, -1 when there is none. */
 static int time_left(void)
 {
-	uint64_t now = now_ms();
+	uint64_t now = loop_now_ms();
 
 	if (!loop.timers)
 		return -1;

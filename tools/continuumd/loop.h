@@ -37,6 +37,9 @@ void loop_remove(struct source *source);
 void timer_set(struct timer *timer, unsigned int ms);
 void timer_cancel(struct timer *timer);
 
+/** loop_now_ms() - CLOCK_MONOTONIC, as timers count */
+uint64_t loop_now_ms(void);
+
 /** loop_run() - until loop_stop() */
 void loop_run(void);
 void loop_stop(void);
