@@ -66,6 +66,40 @@ static struct ctm_keeper *keeper_of(struct ctm_file *cf)
 
 /* ---- calls ---- */
 
+union arg {
+	struct { __u32 size, flags; } head;
+	struct ctm_info info;
+	struct ctm_migrate migrate;
+	struct ctm_wait wait;
+	struct ctm_dist_fork dist_fork;
+	struct ctm_result result;
+	struct ctm_signal signal;
+	struct ctm_target target;
+	struct ctm_explain explain;
+	struct ctm_set set;
+	struct ctm_worked worked;
+	struct ctm_blocks blocks;
+	struct ctm_locate locate;
+	struct ctm_adopt adopt;
+	struct ctm_land land;
+	struct ctm_record record;
+	struct ctm_land_file land_file;
+	struct ctm_land_fail land_fail;
+	struct ctm_event event;
+	struct ctm_deputy deputy;
+};
+
+/* a call under way: its argument, and where that came from */
+struct frame {
+	unsigned long user;
+	union arg arg;
+};
+
+static struct frame *frame_of(void *arg)
+{
+	return container_of(arg, struct frame, arg);
+}
+
 static int call_info(struct ctm_file *cf, void *arg)
 {
 	return ctm_info(arg);
@@ -83,10 +117,10 @@ static int call_wait(struct ctm_file *cf, void *arg)
 	return w->flags & CTM_WAIT_CHILD ? ctm_wait_child(w) : ctm_wait(w);
 }
 
-/* the only one that leaves something in memory which is not the caller's own */
-static int dist_fork(struct ctm_dist_fork *arg, void __user *user)
+/* leaves something in memory that is not the caller's own: a child's copy of @arg */
+static int call_dist_fork(struct ctm_file *cf, void *arg)
 {
-	return ctm_dist_fork(arg, (unsigned long)user + offsetof(struct ctm_dist_fork, index));
+	return ctm_dist_fork(arg, frame_of(arg)->user + offsetof(struct ctm_dist_fork, index));
 }
 
 static int call_result(struct ctm_file *cf, void *arg)
@@ -294,7 +328,7 @@ static const struct call calls[] = {
 	CALL(CTM_IOC_INFO,	ctm_info,	gpid,		call_info),
 	CALL(CTM_IOC_MIGRATE,	ctm_migrate,	node,		call_migrate),
 	CALL(CTM_IOC_WAIT,	ctm_wait,	gpid,		call_wait),
-	CALL(CTM_IOC_DIST_FORK,	ctm_dist_fork,	made,		NULL),
+	CALL(CTM_IOC_DIST_FORK,	ctm_dist_fork,	made,		call_dist_fork),
 	CALL(CTM_IOC_RESULT,	ctm_result,	data,		call_result),
 	CALL(CTM_IOC_SIGNAL,	ctm_signal,	timeout_ms,	call_signal),
 	CALL(CTM_IOC_DESTROY,	ctm_target,	gpid,		call_destroy),
@@ -317,29 +351,6 @@ static const struct call calls[] = {
 	CALL(CTM_IOC_EVENT,	ctm_event,	cpu_ns,		call_event),
 	CALL(CTM_IOC_TELL,	ctm_event,	cpu_ns,		call_tell),
 	CALL(CTM_IOC_DEPUTY,	ctm_deputy,	gpid,		call_deputy),
-};
-
-union arg {
-	struct { __u32 size, flags; } head;
-	struct ctm_info info;
-	struct ctm_migrate migrate;
-	struct ctm_wait wait;
-	struct ctm_dist_fork dist_fork;
-	struct ctm_result result;
-	struct ctm_signal signal;
-	struct ctm_target target;
-	struct ctm_explain explain;
-	struct ctm_set set;
-	struct ctm_worked worked;
-	struct ctm_blocks blocks;
-	struct ctm_locate locate;
-	struct ctm_adopt adopt;
-	struct ctm_land land;
-	struct ctm_record record;
-	struct ctm_land_file land_file;
-	struct ctm_land_fail land_fail;
-	struct ctm_event event;
-	struct ctm_deputy deputy;
 };
 
 /* SERVE takes part in nothing of the above: it blocks for the deputy's life */
@@ -383,6 +394,7 @@ static long ctm_ioctl(struct file *file, unsigned int nr, unsigned long uarg)
 	struct ctm_file *cf = file->private_data;
 	void __user *user = (void __user *)uarg;
 	const struct call *c;
+	struct frame *frame;
 	union arg *arg;
 	__u32 usize;
 	long ret;
@@ -398,21 +410,23 @@ static long ctm_ioctl(struct file *file, unsigned int nr, unsigned long uarg)
 		return -EINVAL;
 	if (usize > PAGE_SIZE)
 		return -E2BIG;
-	arg = kzalloc(sizeof(*arg), GFP_KERNEL_ACCOUNT);
-	if (!arg)
+	frame = kzalloc(sizeof(*frame), GFP_KERNEL_ACCOUNT);
+	if (!frame)
 		return -ENOMEM;
+	frame->user = uarg;
+	arg = &frame->arg;
 	ret = copy_struct_from_user(arg, c->size, user, usize);
 	if (ret)
 		goto out;
 	ret = -EINVAL;
 	if (!flags_known(c, arg->head.flags))
 		goto out;
-	ret = c->fn ? c->fn(cf, arg) : dist_fork(&arg->dist_fork, user);
+	ret = c->fn(cf, arg);
 	arg->head.size = usize;
 	if (copy_to_user(user, arg, min_t(size_t, usize, c->size)) && !ret)
 		ret = -EFAULT;
 out:
-	kfree(arg);
+	kfree(frame);
 	return ret;
 }
 
