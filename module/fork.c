@@ -30,6 +30,7 @@
 #include "fork_priv.h"
 #include "handoff_io.h"
 #include "journey.h"
+#include "land.h"
 #include "load.h"
 #include "net/peers.h"
 #include "reaper.h"
@@ -56,6 +57,7 @@ struct place {
 	struct ctm_conn *c;
 	int err;			/* it will have no more */
 	char *why;			/* CTM_REASON_MAX, allocated with the first error */
+	u32 instead;			/* named before: index of the place that stands for both */
 	u32 n, reported;
 	struct ctm_ho_children *list;
 	struct ctm_ho_begin begin;
@@ -250,7 +252,7 @@ static int places_named(struct fork *f, const struct ctm_dist_fork *arg)
 		for (k = 0; k < i; k++)
 			if (f->place[k].node.id == f->place[i].node.id && f->place[k].node.id)
 				break;
-		f->place[i].reported = k;	/* for now: the place that stands for it */
+		f->place[i].instead = k;
 	}
 	err = 0;
 out:
@@ -262,7 +264,7 @@ static struct place *place_of(struct fork *f, u32 i, bool named)
 {
 	struct place *l = &f->place[i % f->nplaces];
 
-	return named ? &f->place[l->reported] : l;
+	return named ? &f->place[l->instead] : l;
 }
 
 /* every child gets its place, or its error; those with a place a number */
@@ -300,8 +302,6 @@ static int distribute(struct fork *f, bool named)
 		f->by_seq[f->reserved] = i;
 		f->seq[i] = f->reserved++;
 	}
-	for (i = 0; i < f->nplaces; i++)
-		f->place[i].reported = 0;
 	return f->reserved ? 0 : -f->child[0].error;
 }
 
@@ -492,7 +492,7 @@ static void ask_remote(struct place *l)
 static void ask_local(struct place *l)
 {
 	char why[CTM_REASON_MAX] = "";
-	int err = ctm_fork_judge(l->f->offer, l->n, why);
+	int err = ctm_land_judge(l->f->offer, l->n, why);
 
 	if (err) {
 		place_failed(l, err, "%s", why);
@@ -523,16 +523,6 @@ static void ask(struct place *l)
 		ask_remote(l);
 }
 
-static void send_abort(struct place *l, const char *text)
-{
-	struct { struct ctm_rec rec; char text[CTM_REASON_MAX]; } r = {
-		.rec = { .type = CTM_REC_ABORT, .flags = CTM_REC_F_MUST },
-	};
-
-	r.rec.len = strscpy(r.text, text, sizeof(r.text));
-	ctm_conn_send(l->c, &r, sizeof(r.rec) + r.rec.len, false);
-}
-
 static void send_image(struct place *l)
 {
 	struct fork *f = l->f;
@@ -560,7 +550,7 @@ static void send_image(struct place *l)
 		snprintf(why, sizeof(why), "%s: the image could not be sent: error %d", l->node.name, err);
 	place_failed(l, err, "%s", why);
 	if (!l->local && err != -ECONNABORTED)
-		send_abort(l, why);
+		ctm_ho_send_break(l->c, why);
 }
 
 /* the node has all of it: nothing of the process's memory is on its way any more */

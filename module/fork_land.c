@@ -98,11 +98,6 @@ static void land_work(struct work_struct *work)
 		wake_up_all(&f->wait);
 }
 
-int ctm_fork_judge(const struct ctm_ho_offer *o, u32 n, char *why)
-{
-	return ctm_land_judge(o, n, why);
-}
-
 struct ctm_fork_land *ctm_fork_land_begin(struct ctm_stored *image, const struct ctm_ho_offer *o,
 					  const struct ctm_ho_begin *b, u64 parent, u32 source,
 					  u64 source_boot, u64 index_at,
@@ -212,7 +207,7 @@ static int admit(struct guest *g)
 	if (g->id.src_boot != ctm_conn_peer_boot(g->c) || g->id.dst_boot != ctm_node_boot())
 		err = -ESTALE;
 	if (!err)
-		err = ctm_fork_judge(offer_of(g), le32_to_cpu(children_of(g)->count), why);
+		err = ctm_land_judge(offer_of(g), le32_to_cpu(children_of(g)->count), why);
 	if (!err)
 		err = ctm_land_accept(g->c, &g->id, offer_of(g), mono_rx, boot_rx, why);
 	if (err) {

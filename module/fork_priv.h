@@ -49,11 +49,6 @@ struct ctm_fork_land;
 typedef void (*ctm_fork_report)(void *arg, u64 gpid, int err, const char *why);
 
 /**
- * ctm_fork_judge() - may @n children of this offer land here?
- * @why: CTM_REASON_MAX.  Return: 0 or -errno
- */
-int ctm_fork_judge(const struct ctm_ho_offer *o, u32 n, char *why);
-/**
  * ctm_fork_land_begin() - let children land from @image, which is whole
  * @children: @n of them.  All is copied; a reference of @image is taken
  * Return: ERR_PTR(-ENOMEM), or what ctm_fork_land_end() waits for

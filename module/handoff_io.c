@@ -60,6 +60,16 @@ int ctm_ho_send_text(struct ctm_conn *c, enum ctm_ho_frame_type type, const stru
 	return ctm_ho_send(c, type, id, &t, sizeof(t), text, strnlen(text, CTM_REASON_MAX - 1));
 }
 
+void ctm_ho_send_break(struct ctm_conn *c, const char *why)
+{
+	struct { struct ctm_rec rec; char text[CTM_REASON_MAX]; } r = {
+		.rec = { .type = CTM_REC_ABORT, .flags = CTM_REC_F_MUST },
+	};
+
+	r.rec.len = strscpy(r.text, why, sizeof(r.text));
+	ctm_conn_send(c, &r, sizeof(r.rec) + r.rec.len, false);
+}
+
 static struct ctm_ho_frame *recv_frame(struct ctm_conn *c)
 {
 	struct ctm_ho_frame head, *f;

@@ -18,6 +18,8 @@ int ctm_ho_send(struct ctm_conn *c, enum ctm_ho_frame_type type, const struct ct
 		const void *a, size_t a_len, const void *b, size_t b_len);
 int ctm_ho_send_text(struct ctm_conn *c, enum ctm_ho_frame_type type, const struct ctm_ho_id *id,
 		     int error, const char *text);
+/** ctm_ho_send_break() - ABORT inside an image, where no frame may come: a record */
+void ctm_ho_send_break(struct ctm_conn *c, const char *why);
 /**
  * ctm_ho_recv() - one frame, checked
  * Return: kvmalloc'ed frame with its payload (the caller frees), or ERR_PTR.

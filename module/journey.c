@@ -555,18 +555,12 @@ static void got_prepared(struct journey *j, struct ctm_ho_event *ev)
 
 static void do_send_abort(struct journey *j)
 {
-	struct { struct ctm_rec rec; char text[CTM_REASON_MAX]; } r = {
-		.rec = { .type = CTM_REC_ABORT, .flags = CTM_REC_F_MUST },
-	};
-
 	if (!j->conn || j->stream_broken)
 		return;
-	if (!j->in_image) {
+	if (j->in_image)
+		ctm_ho_send_break(j->conn, j->why[0] ? j->why : "aborted");
+	else
 		ctm_ho_send_text(j->conn, CTM_HO_FRAME_ABORT, &j->m.id, j->m.error, j->why);
-		return;
-	}
-	r.rec.len = strscpy(r.text, j->why[0] ? j->why : "aborted", sizeof(r.text));
-	ctm_conn_send(j->conn, &r, sizeof(r.rec) + r.rec.len, false);
 }
 
 static void do_destroy_copy(struct journey *j)

@@ -325,7 +325,7 @@ static int take_applied(struct ctm_landing *l, const struct ctm_rec *rec)
 	return err;
 }
 
-static int take_result(struct ctm_landing *l, const struct ctm_rec *rec)
+static void take_result(struct ctm_landing *l, const struct ctm_rec *rec)
 {
 	const struct ctm_rec_result *r = (const void *)(rec + 1);
 
@@ -333,7 +333,6 @@ static int take_result(struct ctm_landing *l, const struct ctm_rec *rec)
 	l->p->result_len = r->len;
 	memcpy(l->p->result, r->data, sizeof(r->data));
 	spin_unlock(&l->p->lock);
-	return 0;
 }
 
 /* the next record of a stored image, which was judged when it came */

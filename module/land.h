@@ -13,9 +13,8 @@
 #include "keeper.h"
 
 struct ctm_conn;
-struct ctm_ho_id;
-
 struct ctm_ho_begin;
+struct ctm_ho_id;
 struct ctm_ho_offer;
 struct ctm_landing;
 struct ctm_stored;

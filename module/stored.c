@@ -19,6 +19,7 @@ struct ctm_stored {
 	struct kref ref;
 	struct file *file;
 	u64 len;
+	u64 most;			/* that all may have together: constant */
 	u64 due;			/* bytes of pages that are to come */
 	struct ctm_image_state check;
 };
@@ -28,10 +29,13 @@ static atomic64_t stored_bytes = ATOMIC64_INIT(0);
 struct ctm_stored *ctm_stored_new(void)
 {
 	struct ctm_stored *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+	struct sysinfo si;
 
 	if (!s)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&s->ref);
+	si_meminfo(&si);
+	s->most = (u64)si.totalram * si.mem_unit / STORED_PART;
 	s->file = shmem_file_setup("continuum-image", MAX_LFS_FILESIZE, CTM_SHMEM_NORESERVE);
 	if (IS_ERR(s->file)) {
 		kfree(s);
@@ -62,14 +66,10 @@ void ctm_stored_put(struct ctm_stored *s)
 
 static int append(struct ctm_stored *s, const void *data, size_t len)
 {
-	struct sysinfo si;
 	loff_t pos = s->len;
-	u64 most;
 	ssize_t n;
 
-	si_meminfo(&si);
-	most = (u64)si.totalram * si.mem_unit / STORED_PART;
-	if (atomic64_add_return(len, &stored_bytes) > most) {
+	if (atomic64_add_return(len, &stored_bytes) > s->most) {
 		atomic64_sub(len, &stored_bytes);
 		return -ENOSPC;
 	}
@@ -105,11 +105,6 @@ int ctm_stored_bytes(struct ctm_stored *s, const void *data, size_t len)
 bool ctm_stored_whole(const struct ctm_stored *s)
 {
 	return s->check.ended && !s->due;
-}
-
-u64 ctm_stored_len(const struct ctm_stored *s)
-{
-	return s->len;
 }
 
 int ctm_stored_read(struct ctm_stored *s, u64 *at, void *buf, size_t len)

@@ -29,7 +29,6 @@ int ctm_stored_record(struct ctm_stored *s, const struct ctm_rec *rec, u32 len, 
 int ctm_stored_bytes(struct ctm_stored *s, const void *data, size_t len);
 /** ctm_stored_whole() - has END come, and are all pages there? */
 bool ctm_stored_whole(const struct ctm_stored *s);
-u64 ctm_stored_len(const struct ctm_stored *s);
 
 /** ctm_stored_read() - @len bytes at *@pos, which moves on.  Return: 0 or -errno */
 int ctm_stored_read(struct ctm_stored *s, u64 *pos, void *buf, size_t len);
