@@ -255,7 +255,8 @@ static int put_head(struct ctm_capture *c, struct ctm_capture_state *s)
 {
 	struct ctm_rec_head h = {
 		.magic = CTM_IMAGE_MAGIC, .version = CTM_IMAGE_VERSION,
-		.flags = c->fork ? c->p->flags & ~CTM_ADOPT_TTY : c->p->flags, .gpid = c->p->gpid, .epoch = c->p->epoch,
+		.flags = c->fork ? c->p->flags & ~CTM_ADOPT_TTY : c->p->flags,
+		.gpid = c->p->gpid, .epoch = c->p->epoch,
 		.threads = c->ntasks, .hole = c->hole, .hole_len = c->hole_len,
 	};
 	s64 mono, boot;
@@ -324,11 +325,12 @@ static int put_all(struct ctm_capture *c)
 		ctm_capture_files, ctm_capture_vmas, ctm_capture_sighand, ctm_capture_timers,
 		ctm_capture_threads, ctm_capture_pages, put_end,
 	};
+	int (*const *step)(struct ctm_capture *) = c->fork ? fork_steps : steps;
 	unsigned int i, n = c->fork ? ARRAY_SIZE(fork_steps) : ARRAY_SIZE(steps);
 	int err = put_head(c, ctm_state(c));
 
 	for (i = 0; !err && i < n; i++)
-		err = c->fork ? fork_steps[i](c) : steps[i](c);
+		err = step[i](c);
 	return err;
 }
 

@@ -55,9 +55,9 @@ static const char * const counter_names[CTM_CNT_MAX] = {
 	[CTM_CNT_FLOODED]		= "flooded",
 	[CTM_CNT_BAD_GOSSIP]		= "bad_gossip",
 	[CTM_CNT_BLOCKS_CORRUPT]	= "blocks_corrupt",
-	[CTM_CNT_FORKED_OUT]	= "forked_out",
-	[CTM_CNT_FORKED_IN]	= "forked_in",
 	[CTM_CNT_BLOCKS_REPAIRED]	= "blocks_repaired",
+	[CTM_CNT_FORKED_OUT]		= "forked_out",
+	[CTM_CNT_FORKED_IN]		= "forked_in",
 };
 
 void ctm_count(enum ctm_counter c)

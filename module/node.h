@@ -124,9 +124,9 @@ enum ctm_counter {
 	CTM_CNT_FLOODED,	/* datagram of a peer that sends too many */
 	CTM_CNT_BAD_GOSSIP,	/* authentic, but no node of ours writes that */
 	CTM_CNT_BLOCKS_CORRUPT,	/* copies that did not match their names any more, ... */
+	CTM_CNT_BLOCKS_REPAIRED, /* ... and were replaced */
 	CTM_CNT_FORKED_OUT,	/* children of processes here, and ... */
 	CTM_CNT_FORKED_IN,	/* ... those that were made here */
-	CTM_CNT_BLOCKS_REPAIRED, /* ... and were replaced */
 	CTM_CNT_MAX
 };
 void ctm_count(enum ctm_counter c);

@@ -148,7 +148,8 @@ static struct ctm_process *alloc_process(u64 gpid, u64 family)
 	return p;
 }
 
-static int enter(struct ctm_process *p)
+/* Return: @p, or ERR_PTR(), and it is freed */
+static struct ctm_process *enter(struct ctm_process *p)
 {
 	int err = -EUSERS;
 
@@ -161,7 +162,10 @@ static int enter(struct ctm_process *p)
 		ctm_process_get(p);	/* the registry's */
 	}
 	mutex_unlock(&registry_lock);
-	return err;
+	if (!err)
+		return p;
+	kfree(p);
+	return ERR_PTR(err);
 }
 
 struct ctm_process *ctm_process_new(u64 gpid, u64 family)
@@ -180,20 +184,12 @@ struct ctm_process *ctm_process_new(u64 gpid, u64 family)
 		gpid = CTM_GPID(ctm_node_id(), seq);
 	}
 	p = alloc_process(gpid, family);
-	if (!p)
-		return ERR_PTR(-ENOMEM);
-	err = enter(p);
-	if (err) {
-		kfree(p);
-		return ERR_PTR(err);
-	}
-	return p;
+	return p ? enter(p) : ERR_PTR(-ENOMEM);
 }
 
 struct ctm_process *ctm_process_new_child(u64 gpid, struct ctm_process *parent, u32 node, u64 boot)
 {
 	struct ctm_process *p = alloc_process(gpid, parent->family);
-	int err;
 
 	if (!p)
 		return ERR_PTR(-ENOMEM);
@@ -205,12 +201,7 @@ struct ctm_process *ctm_process_new_child(u64 gpid, struct ctm_process *parent, 
 	p->uid = parent->uid;
 	memcpy(p->comm, parent->comm, sizeof(p->comm));
 	spin_unlock(&parent->lock);
-	err = enter(p);
-	if (err) {
-		kfree(p);
-		return ERR_PTR(err);
-	}
-	return p;
+	return enter(p);
 }
 
 void ctm_process_forget(struct ctm_process *p)

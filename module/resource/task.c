@@ -262,8 +262,7 @@ int ctm_capture_task(struct ctm_capture *c)
 	kvfree(scratch);
 	rcu_read_lock();
 	/* a child is alone in its namespace: its parent's group has no other member there */
-	r->pgid = c->fork ? pid_nr_ns(task_pid(c->leader), ctm_state(c)->ns) :
-		  pid_nr_ns(task_pgrp(c->leader), ctm_state(c)->ns);
+	r->pgid = pid_nr_ns(c->fork ? task_pid(c->leader) : task_pgrp(c->leader), ctm_state(c)->ns);
 	rcu_read_unlock();
 	r->umask = umask;
 	r->personality = c->leader->personality;
