@@ -38,12 +38,7 @@ _start:
 	mov rdi, r12
 	shl rdi, 6
 	add rdi, names
-	mov ecx, CTM_NAME_MAX - 1
-.copy:
-	lodsb
-	stosb
-	test al, al
-	loopnz .copy
+	call copy_name
 	inc r12
 	cmp r12, rbx
 	jb .name
@@ -132,7 +127,4 @@ _start:
 
 .usage:
 	mov rsi, usage
-	call put_text
-	call put_end
-	mov edi, 2
-	jmp leave_with
+	jmp give_usage

@@ -51,12 +51,7 @@ _start:
 	mov rdi, rbx
 	shl rdi, 6
 	add rdi, names
-	mov ecx, CTM_NAME_MAX - 1
-.copy:
-	lodsb
-	stosb
-	test al, al
-	loopnz .copy
+	call copy_name
 	inc rbx
 	jmp .name
 
@@ -161,10 +156,7 @@ _start:
 
 .usage:
 	mov rsi, usage
-	call put_text
-	call put_end
-	mov edi, 2
-	jmp leave_with
+	jmp give_usage
 
 next_node:
 	inc rbx

@@ -65,7 +65,4 @@ _start:
 	jmp leave_with
 .usage:
 	mov rsi, usage
-	call put_text
-	call put_end
-	mov edi, 2
-	jmp leave_with
+	jmp give_usage
