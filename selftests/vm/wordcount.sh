@@ -35,10 +35,8 @@ counts() {
 	[ "$got" = "$((want)) $FILE" ] || { echo "wordcount $* says $got, wc $want $FILE"; cat "$work/err"; return 1; }
 }
 
-nothing_left() {
-	none_left || return
-	[ "$(ctl n1 ps -j | tr -d ' \n')" = "[]" ] || { ctl n1 ps; return 1; }
-}
+# neither processes, see fork.sh, nor blocks
+all_gone() { nothing_left && none_left; }
 
 test_wordcount() {
 	local n
@@ -54,7 +52,7 @@ test_wordcount() {
 	as n1 sh -c '"$0" wordcount --chunk 64K - <"$1"' "$ctl" "$FILE" >"$work/said" || return
 	[ "$(cat "$work/said")" = "$(($(LC_ALL=C wc -w <"$(here "$FILE")"))) -" ] || { cat "$work/said"; return 1; }
 	says_status 0 wordcount -j --workers 3 "$FILE" && python3 -m json.tool <"$work/said" >/dev/null || return
-	nothing_left
+	all_gone
 }
 
 test_wordcount_bad() {
@@ -70,7 +68,7 @@ test_wordcount_bad() {
 	on n1 sh -c 'echo secret >/tmp/secret; chmod 600 /tmp/secret' || return
 	as n1 "$ctl" wordcount /tmp/secret 2>"$work/said"
 	[ $? = 4 ] || { cat "$work/said"; return 1; }
-	nothing_left
+	all_gone
 }
 
 # Somebody writes to it all the time.
@@ -82,7 +80,7 @@ test_wordcount_changes() {
 	touch "$(here "$FILE").stop"
 	wait $!
 	[ $status = 0 ] && grep -q "changed while it was read" "$work/said" || { cat "$work/said"; return 1; }
-	nothing_left
+	all_gone
 }
 
 # Ctrl-C: its family ends everywhere, its blocks go.
@@ -93,7 +91,7 @@ test_wordcount_interrupted() {
 	as n1 timeout --preserve-status -s INT 6 "$ctl" map --command 'sleep 60; cat' --workers 12 "$FILE" >/dev/null 2>"$work/err"
 	status=$?
 	[ $status = 130 ] || { echo "exit status $status, not 130: $(cat "$work/err")"; return 1; }
-	becomes 30 "[]" eval 'ctl n1 ps -j | tr -d " \n"' && none_left
+	all_gone
 }
 
 # members: GPIDs of what lives, but for the first process
@@ -122,7 +120,7 @@ test_map_killed() {
 	cmp "$work/out" "$(here "$FILE")" || status=1
 	grep -q "jobs done again" "$work/err" || { echo "none was done again"; status=1; }
 	[ $status = 0 ] || { cat "$work/err"; return 1; }
-	nothing_left
+	all_gone
 }
 
 # One never answers.
@@ -137,7 +135,7 @@ test_map_hangs() {
 	wait $runner || { echo "map: exit status $?"; status=1; }
 	cmp "$work/out" "$(here "$FILE")" && grep -q "destroyed" "$work/err" || status=1
 	[ $status = 0 ] || { cat "$work/err"; return 1; }
-	nothing_left
+	all_gone
 }
 
 test_map() {
@@ -152,7 +150,7 @@ test_map() {
 		>"$work/out" 2>"$work/err"
 	[ $? = 3 ] && cmp "$work/out" <(tr a-j A-J <"$(here "$FILE")") && [ "$(grep -c '^at ' "$work/err")" = 4 ] ||
 		{ cat "$work/err"; return 1; }
-	nothing_left
+	all_gone
 }
 
 # A node loses its power half way.
@@ -168,7 +166,7 @@ test_wordcount_crash() {
 	cat "$work/counted" "$work/err"
 	grep -q "^status 0" "$work/counted" || status=1
 	lab boot "$last" && alive_again "$last" || return
-	[ $status = 0 ] && nothing_left
+	[ $status = 0 ] && all_gone
 }
 
 wordcount_tests() {

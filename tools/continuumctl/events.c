@@ -104,14 +104,19 @@ static void print_missed(struct listener *l, const char *format, ...)
 	print(l, &event);
 }
 
+/* Numbers of another load of the module: they are not the next of those before. */
+static void begin_anew(struct listener *l, uint64_t stream)
+{
+	l->stream = stream;
+	l->last = 0;
+	print_missed(l, "the module was loaded anew: what was between is lost, and numbers begin with 1");
+}
+
 /* In order; what comes twice is left out, and what is missing before it told. */
 static void take(struct listener *l, const struct event *event)
 {
-	if (l->counting && event->stream != l->stream) {
-		l->stream = event->stream;
-		l->last = 0;
-		print_missed(l, "the module was loaded anew: what was between is lost, and numbers begin with 1");
-	}
+	if (l->counting && event->stream != l->stream)
+		begin_anew(l, event->stream);
 	if (l->counting && event->seq && event->seq <= l->last)
 		return;
 	if (l->counting && event->seq > l->last + 1) {
@@ -163,12 +168,10 @@ static int begin(struct listener *l, bool since)
 	if (!error && newest) {
 		l->counting = true;
 		l->stream = newest->stream;
-		if (!since) {
+		if (!since)
 			l->last = newest->seq;
-		} else if ((stream && stream != newest->stream) || l->last > newest->seq) {
-			l->last = 0;
-			print_missed(l, "the module was loaded anew: what was between is lost, and numbers begin with 1");
-		}
+		else if ((stream && stream != newest->stream) || l->last > newest->seq)
+			begin_anew(l, newest->stream);
 	}
 	free(list.items);
 	return error;
