@@ -77,6 +77,17 @@ failed_move() {
 	still_here "$words" && unmarked n1 n2
 }
 
+# slowly NODE COMMAND...: over a link so slow that an image of 12 MiB takes seconds.
+slowly() {
+	local n=$1 status=0
+	shift
+
+	lab net "$n" delay 100ms || return
+	"$@" || status=$?
+	lab net "$n" heal
+	return $status
+}
+
 # It is as good as before: moves there and back, and verifies.
 goes_on() { move n2 && move n1 && stop; }
 goes() { move n2 && stop; }
@@ -95,10 +106,7 @@ test_restorer_stops() {
 }
 
 test_cut_in_image() {
-	failed_move : "n2" lab net n2 cut
-	local status=$?
-	lab net n2 heal
-	[ $status = 0 ] && alive_again n2 && goes
+	slowly n2 failed_move : "n2" lab net n2 cut && alive_again n2 && goes
 }
 
 # ---- no room ----

@@ -243,7 +243,21 @@ stop() {
 	fi
 	echo "wait $GPID: exit status $status, $(cat "$work/wait"); $OUT:"
 	cat "$(here "$OUT")"
+	[ "$status" != 124 ] || where_it_hangs
 	return 1
+}
+
+# Each thread of $GPID: what it waits for, what signals it has, its timers.
+where_it_hangs() {
+	local node
+
+	node=$(host)
+	on "$node" sh -c 'cd "/proc/$0" || exit
+		grep -H . timers
+		for t in task/*; do
+			grep -E "^(Name|State|SigPnd|ShdPnd|SigBlk):" "$t/status" | xargs echo "$t:"
+			cat "$t/syscall" "$t/stack"
+		done' "$(field pid "$node")" 2>&1 | sed "s/^/$node: /"
 }
 
 # ---- signals to late ----
