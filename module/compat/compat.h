@@ -81,9 +81,11 @@ static inline int ctm_compat_sendmsg(struct socket *sock, struct msghdr *msg)
 /*
  * ---- freeze.c, capture.c, resource/ ------------------------------------------
  */
+#include <linux/alarmtimer.h>
 #include <linux/capability.h>
 #include <linux/eventfd.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/posix-timers.h>
@@ -256,6 +258,23 @@ struct ctm_compat_eventfd {
 #else
 #define ctm_eventfd_semaphore(f, shown)	(shown)
 #endif
+
+/* Whether a timerfd is going to fire: fdinfo prints no time left both of one that is
+ * not set and of one whose interrupt is late.  Its structure begins with this union in
+ * all kernels since 11ffa9d6065f "timerfd: Add alarm timers" (3.11).
+ */
+union ctm_compat_timerfd {
+	struct hrtimer tmr;
+	struct alarm alarm;
+};
+
+static inline bool ctm_timerfd_active(const struct file *f, int clock)
+{
+	const union ctm_compat_timerfd *t = f->private_data;
+	bool alarm = clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM;
+
+	return hrtimer_active(alarm ? &t->alarm.timer : &t->tmr);
+}
 
 /* flags of areas that older kernels do not have: "mm: add MAP_DROPPABLE" (6.11),
  * 8be7258aad44 "mseal: add mseal syscall" (6.10), "x86/mm: Introduce VM_SHADOW_STACK" (6.6)

@@ -147,7 +147,7 @@ static u64 now_of(struct task_struct *t, int clock)
 	}
 }
 
-static int fill_timerfd(struct ctm_capture *c, struct ctm_rec_file *r, const char *info)
+static int parse_timerfd(struct ctm_rec_file *r, const char *info)
 {
 	const char *clockid = value_of(info, "clockid:"), *ticks = value_of(info, "ticks:");
 	const char *flags = value_of(info, "settime flags:");
@@ -166,9 +166,38 @@ static int fill_timerfd(struct ctm_capture *c, struct ctm_rec_file *r, const cha
 	r->u[2] = vs * NSEC_PER_SEC + vn;
 	r->u[3] = n;
 	r->u[4] = how;
-	if (how & TFD_TIMER_ABSTIME && r->u[2])
-		r->u[2] += now_of(c->leader, clock);
 	return 0;
+}
+
+/* Nothing left, and it has not fired: not set, or due while its interrupt is still on
+ * its way, also while it is looked at.  A frozen program cannot set it.
+ */
+static int settle_timerfd(struct ctm_rec_file *r, struct file *f)
+{
+	char *info;
+	int err;
+
+	if (ctm_timerfd_active(f, r->u[0])) {
+		r->u[2] = 1;
+		return 0;
+	}
+	info = fdinfo(f);
+	if (IS_ERR(info))
+		return PTR_ERR(info);
+	err = parse_timerfd(r, info);
+	kvfree(info);
+	return err;
+}
+
+static int fill_timerfd(struct ctm_capture *c, struct ctm_rec_file *r, struct file *f, const char *info)
+{
+	int err = parse_timerfd(r, info);
+
+	if (!err && !r->u[2] && !r->u[3])
+		err = settle_timerfd(r, f);
+	if (!err && r->u[4] & TFD_TIMER_ABSTIME && r->u[2])
+		r->u[2] += now_of(c->leader, r->u[0]);
+	return err;
 }
 
 static int fill_signalfd(struct ctm_rec_file *r, const char *info)
@@ -195,7 +224,7 @@ int ctm_anon_fill(struct ctm_capture *c, const struct ctm_open *o, struct ctm_re
 	if (o->kind == CTM_FILE_EVENTFD)
 		err = fill_eventfd(r, o->file, info);
 	else if (o->kind == CTM_FILE_TIMERFD)
-		err = fill_timerfd(c, r, info);
+		err = fill_timerfd(c, r, o->file, info);
 	else
 		err = fill_signalfd(r, info);
 	kvfree(info);

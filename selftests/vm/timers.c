@@ -100,6 +100,54 @@ static void *reads_timerfd(void *arg)
 	return arg;
 }
 
+/* Many timerfds, so that some are due at the moment of a move: none falls silent. */
+#define MANY	24
+
+static const struct itimerspec each_40_ms = { { 0, 40 * MS }, { 0, 40 * MS } };
+static const struct itimerspec in_40_ms = { { 0, 0 }, { 0, 40 * MS } };
+
+/* every other one is set anew each time; a mask of those that had fired */
+static unsigned int read_many(const struct pollfd *p)
+{
+	unsigned int i, fired = 0;
+	uint64_t n;
+
+	for (i = 0; i < MANY; i++) {
+		if (read(p[i].fd, &n, sizeof(n)) != sizeof(n))
+			continue;
+		fired |= 1u << i;
+		if (i & 1)
+			MUST(!timerfd_settime(p[i].fd, 0, &in_40_ms, NULL));
+	}
+	return fired;
+}
+
+static void *reads_many(void *arg)
+{
+	struct pollfd p[MANY];
+	unsigned int i, fired;
+
+	for (i = 0; i < MANY; i++) {
+		p[i].fd = timerfd_create(i & 2 ? CLOCK_MONOTONIC : CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+		p[i].events = POLLIN;
+		MUST(p[i].fd >= 0 && !timerfd_settime(p[i].fd, 0, i & 1 ? &in_40_ms : &each_40_ms, NULL));
+		pause_ms(1);
+	}
+	while (working()) {
+		MUST(poll(p, MANY, 1000) >= 0 || errno == EINTR);
+		read_many(p);
+	}
+	read_many(p);
+	pause_ms(500);
+	fired = read_many(p);
+	for (i = 0; i < MANY; i++) {
+		if (!(fired & 1u << i))
+			fail("timerfd %u of %u fires no more", i, MANY);
+		close(p[i].fd);
+	}
+	return arg;
+}
+
 /* A timer on this thread's own CPU time fires as often as that says, wherever it is spent. */
 static volatile unsigned int cpu_ticks, cpu_overruns;
 
@@ -186,7 +234,8 @@ static void check_left(const char *what, int64_t left, uint64_t begin)
 
 int main(int argc, char **argv)
 {
-	void *(*const bodies[])(void *) = { sleeps, sleeps_until, reads_timerfd, compares_clocks, burns };
+	void *(*const bodies[])(void *) = { sleeps, sleeps_until, reads_timerfd, reads_many,
+		compares_clocks, burns };
 	struct itimerval it = { { 0, PERIOD_MS * 1000 }, { 0, PERIOD_MS * 1000 } };
 	struct itimerspec periodic = { { 0, PERIOD_MS * MS }, { 0, PERIOD_MS * MS } };
 	struct itimerspec far = { { 0, 0 }, { FAR_S, 0 } }, left;
@@ -196,7 +245,7 @@ int main(int argc, char **argv)
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
 	struct sigevent quiet = { .sigev_notify = SIGEV_NONE };
 	timer_t ticking, deleted, distant;
-	pthread_t threads[5];
+	pthread_t threads[6];
 	uint64_t begin, periods;
 	sigset_t set;
 	int far_fd, i;
@@ -211,7 +260,7 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGRTMIN);
 	sigaddset(&set, SIGRTMIN + 1);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 6; i++)
 		MUST(!pthread_create(&threads[i], NULL, bodies[i], NULL));
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 
@@ -245,7 +294,7 @@ int main(int argc, char **argv)
 	VERIFY(!timerfd_gettime(far_fd, &left));
 	check_left("timerfd", ns(&left.it_value), begin);
 	VERIFY(timer_gettime(deleted, &left) == -1 && errno == EINVAL);
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 6; i++)
 		pthread_join(threads[i], NULL);
 	return work_end();
 }
