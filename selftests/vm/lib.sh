@@ -23,9 +23,10 @@ NODES=()
 
 lab() { "$top/tools/lab/lab" -L "$LAB" "$@"; }
 
-# on NODE COMMAND...: as root; as NODE COMMAND...: as $USER. Never for ever.
-on() { local n=$1; shift; timeout "${LIMIT:-$((120 * SLOW))}" "$top/tools/lab/lab" -L "$LAB" exec "$n" -- "$@" </dev/null; }
-as() { local n=$1; shift; timeout "${LIMIT:-$((120 * SLOW))}" "$top/tools/lab/lab" -L "$LAB" exec -u "$USER" "$n" -- "$@" </dev/null; }
+# on NODE COMMAND...: as root; as NODE COMMAND...: as $USER. Never for ever. Addresses
+# are fixed, for speed; those of what continuumd starts are random, as anywhere.
+on() { local n=$1; shift; timeout "${LIMIT:-$((120 * SLOW))}" "$top/tools/lab/lab" -L "$LAB" exec -F "$n" -- "$@" </dev/null; }
+as() { local n=$1; shift; timeout "${LIMIT:-$((120 * SLOW))}" "$top/tools/lab/lab" -L "$LAB" exec -F -u "$USER" "$n" -- "$@" </dev/null; }
 ctl() { local n=$1; shift; on "$n" "$ctl" "$@"; }
 
 # ---- the lab ----
@@ -104,6 +105,20 @@ nodes_up() {
 	return $status
 }
 
+# Programs that a test has left running, which would be in the way of all that follow.
+left_running() {
+	local i
+
+	for ((i = 0; i < 10 * SLOW; i++)); do
+		[[ $(ctl n1 ps -j 2>/dev/null) == *gpid* ]] || return 0
+		sleep 1
+	done
+	echo "left running:"
+	ctl n1 ps
+	sweep
+	return 1
+}
+
 # ---- tests ----
 
 : >"$work/logs"
@@ -127,6 +142,7 @@ try() {
 	look
 	nodes_up >>"$work/log" 2>&1 || status=1
 	log_clean >>"$work/log" || status=1
+	[ $status != 0 ] || left_running >>"$work/log" 2>&1 || status=1
 	case $status in
 	0) echo "ok $count $name" ;;
 	4) skipped=$((skipped + 1)); echo "ok $count $name # SKIP $(tail -n 1 "$work/log")" ;;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/personality.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -403,6 +404,7 @@ int main(int argc, char **argv)
 		return 4;
 	}
 	close_range(STDERR_FILENO + 1, ~0U, 0);
+	personality(PER_LINUX);		/* programs are to have random addresses, whoever started us */
 	if (read_config(&daemon_state.config, error, sizeof(error))) {
 		fprintf(stderr, "continuumd: %s\n", error);
 		return 1;

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -229,6 +230,8 @@ static void child(const struct request *r, const int std[3], int report)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	if (r->open.flags & LAB_OPEN_FIXED)
+		personality(ADDR_NO_RANDOMIZE);
 	if (user_find(&u, *r->user ? r->user : "root") < 0) {
 		err = -1;
 		goto out;

@@ -2,7 +2,7 @@
 /*
  * labc - the compiled half of `lab`: talks to a lab's daemon.
  *
- *	labc DIR exec [-u USER] [-t] [-e NAME=VALUE]... NODE [--] COMMAND...
+ *	labc DIR exec [-u USER] [-t] [-F] [-e NAME=VALUE]... NODE [--] COMMAND...
  *	labc DIR ask WORD...	one request; prints the answer
  *	labc DIR wait NODE	until it is up (0) or has failed (1)
  *	labc DIR daemon		prints the daemon's pid, or fails: nobody holds the lock
@@ -109,7 +109,7 @@ struct output {
 
 struct exec {
 	const char *node, *user;
-	bool tty;
+	bool tty, fixed;
 	char **env, **argv;
 	int nr_env;
 
@@ -134,11 +134,13 @@ static void parse_exec(struct exec *x, int argc, char **argv)
 
 	x->env = calloc(argc + 2, sizeof(char *));
 	optind = 1;
-	while ((opt = getopt(argc, argv, "+u:te:")) != -1) {
+	while ((opt = getopt(argc, argv, "+u:tFe:")) != -1) {
 		if (opt == 'u')
 			x->user = optarg;
 		else if (opt == 't')
 			x->tty = true;
+		else if (opt == 'F')
+			x->fixed = true;
 		else if (opt == 'e' && strchr(optarg, '='))
 			x->env[x->nr_env++] = optarg;
 		else
@@ -169,11 +171,12 @@ static void add_string(struct buf *b, const char *s)
 
 static void send_open(struct exec *x)
 {
-	struct lab_open o = { .flags = x->tty ? LAB_OPEN_TTY : 0, .size = window_size() };
+	struct lab_open o = { .size = window_size() };
 	struct buf b = {};
 	const char *term = getenv("TERM");
 	char env[64];
 
+	o.flags = (x->tty ? LAB_OPEN_TTY : 0) | (x->fixed ? LAB_OPEN_FIXED : 0);
 	buf_add(&b, &o, sizeof(o));
 	add_string(&b, x->user ? x->user : "");
 	if (x->tty) {

@@ -54,6 +54,7 @@ struct lab_winsize {
 };
 
 #define LAB_OPEN_TTY	1u
+#define LAB_OPEN_FIXED	2u	/* no random addresses */
 
 /* Followed by strings: the user ("" is root), NAME=VALUE..., "", ARGV... */
 struct lab_open {
