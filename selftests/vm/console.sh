@@ -306,7 +306,24 @@ test_top() {
 	says_status 2 top too && says_status 1 top && grep -q 'needs a terminal' "$work/said"
 }
 
+# A doctor: what is missing, with what to do, and an exit status.
+test_check() {
+	local last=${NODES[-1]} status
+
+	says_status 2 check --nonsense && says_status 0 check || return
+	! grep '^FAIL' "$work/said" && grep -q '^ok .* peers .*2 of 2' "$work/said" || { cat "$work/said"; return 1; }
+	! grep -A1 -E '^(weak|none)' "$work/said" | grep -v -E '^(weak|none|--| *fix: )' ||
+		{ echo "something has no fix:"; cat "$work/said"; return 1; }
+	ctl "$last" down || return
+	ctl "$last" check >"$work/said"
+	status=$?
+	goes_up "$last" && sees n1 "$last" alive || return
+	[ $status = 1 ] && grep -A1 '^FAIL .* module' "$work/said" | grep -q 'fix: continuumctl up' ||
+		{ echo "exit status $status:"; cat "$work/said"; return 1; }
+}
+
 console_tests() {
+	$brief || add "check" test_check
 	add "events" test_events
 	$brief || add "events are JSON" test_events_json
 	$brief || add "events for a slow reader" test_events_missed
