@@ -23,6 +23,7 @@
 #include <linux/workqueue.h>
 
 #include "balance.h"
+#include "capture.h"
 #include "journey.h"
 #include "land.h"
 #include "load.h"
@@ -293,6 +294,71 @@ static u32 choose_any(struct ctm_process *p)
 	return id;
 }
 
+static u32 tenth(u32 thousandths)
+{
+	return thousandths / 100 % 10;
+}
+
+static void advise_valve(const struct ctm_po_load *self, const struct ctm_po_process *proc,
+			 struct ctm_explain_ctx *x, bool open, enum ctm_po_cause cause)
+{
+	static const char * const causes[] = {
+		[CTM_PO_PRESSURE] = "its pressure is above t_high", [CTM_PO_WATCHDOG] = "its CPUs are contended",
+		[CTM_PO_DRAIN] = "it is draining",
+	};
+	const char *why;
+
+	if (!open) {
+		ctm_note(x, "valve", "%s: nothing leaves %s by itself (pressure %u.%u, t_high %u.%u)",
+			 policy.cfg.valve ? "shut" : "turned off", ctm_node_name(), self->pressure / 1000,
+			 tenth(self->pressure), policy.cfg.t_high / 1000, tenth(policy.cfg.t_high));
+		return;
+	}
+	why = ctm_po_stays(&policy, ktime_get_ns(), self, proc, cause);
+	ctm_note(x, "valve", "open, for %s: %s%s%s", ctm_node_name(), causes[cause],
+		 why ? "; and yet this one stays: " : "; this one may leave", why ?: "");
+}
+
+static void advise_peer(const struct ctm_po_load *self, const struct ctm_po_peer *peer, const char *name,
+			const struct ctm_po_process *proc, struct ctm_explain_ctx *x, bool open,
+			enum ctm_po_cause cause)
+{
+	bool measured;
+	u32 ms = ctm_journey_estimate_ms((u64)proc->rss_mib << 20, &measured);
+	const char *why = open ? ctm_po_spares(&policy, ktime_get_ns(), self, peer, proc, cause) :
+				 peer->usable ? NULL : "it takes nothing from here";
+
+	ctm_note(x, "peer", "%s: %s %u ms for %u MiB%s%s", name, measured ? "about" : "perhaps", ms,
+		 proc->rss_mib, why ? "; the valve spares it: " : open ? "; the valve may choose it" : "", why ?: "");
+}
+
+static void advise(struct ctm_process *p, struct ctm_explain_ctx *x)
+{
+	struct ctm_po_process proc;
+	struct ctm_peer_info info;
+	struct ctm_po_load self;
+	enum ctm_po_cause cause;
+	struct ctm_load now;
+	struct view v = {};
+	unsigned int i;
+	bool open;
+
+	ctm_load_get(&now);
+	self_load(&now, &self);
+	fill_process(p, &proc);
+	mutex_lock(&balance_mutex);
+	open = ctm_po_open(&policy, &cause);
+	advise_valve(&self, &proc, x, open, cause);
+	if (!view_peers(&v))
+		for (i = 0; i < v.npeers; i++)
+			if (!ctm_peer_by_id(v.peers[i].id, &info) && info.state == CTM_PEER_ALIVE)
+				advise_peer(&self, &v.peers[i], info.name, &proc, x, open, cause);
+	mutex_unlock(&balance_mutex);
+	view_free(&v);
+}
+
+static const struct ctm_journey_policy journey_policy = { .choose = choose_any, .advise = advise };
+
 static int admit(u32 from, u64 rss, char *why)
 {
 	struct ctm_po_load self;
@@ -381,7 +447,7 @@ int ctm_balance_init(void)
 	ctm_po_init(&policy, &ctm_po_default, get_random_u64());
 	last_sample = ktime_get_ns();
 	ctm_land_gate(&gate);
-	ctm_journey_chooser(choose_any);
+	ctm_journey_policy(&journey_policy);
 	ctm_tick_register(CTM_TICK_VALVE, on_tick);
 	ctm_load_on_sample(on_sample);
 	return 0;
@@ -393,6 +459,6 @@ void ctm_balance_exit(void)
 	ctm_load_on_sample(NULL);
 	ctm_tick_register(CTM_TICK_VALVE, NULL);
 	cancel_work_sync(&start_work);
-	ctm_journey_chooser(NULL);
+	ctm_journey_policy(NULL);
 	ctm_land_gate(NULL);
 }

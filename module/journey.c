@@ -97,7 +97,15 @@ struct journey {
 };
 
 static struct workqueue_struct *workers;
-static u32 (*chooser)(struct ctm_process *p);	/* set at module init */
+static const struct ctm_journey_policy *policy;	/* set at module init */
+
+/* What a move has cost lately: a part that any has, and one that grows with the image.
+ * Moves of less than a MiB tell the first, others the second.
+ */
+#define PACE_WEIGHT	4		/* moves that count */
+#define PACE_BASE_US	50000u
+#define PACE_MIB_US	10000u
+static atomic_t pace_base_us, pace_mib_us;	/* 0: none yet.  Racing writers lose a sample */
 static atomic_t journeys = ATOMIC_INIT(0);
 
 static void journey_free(struct kref *ref)
@@ -682,6 +690,33 @@ static void tell_home_of_host(struct journey *j)
 		schedule_timeout_interruptible(HZ);
 }
 
+static void pace_add(atomic_t *pace, u64 us)
+{
+	u32 before = atomic_read(pace), now = min_t(u64, us, S32_MAX / PACE_WEIGHT);
+
+	atomic_set(pace, before ? (before * (PACE_WEIGHT - 1) + now) / PACE_WEIGHT : max(now, 1u));
+}
+
+static void pace_learn(u64 total_ns, u64 bytes)
+{
+	u64 us = div_u64(total_ns, NSEC_PER_USEC), kib = bytes >> 10;
+	u32 base = atomic_read(&pace_base_us) ?: PACE_BASE_US;
+
+	if (kib < 1024)
+		pace_add(&pace_base_us, us);
+	else
+		pace_add(&pace_mib_us, div64_u64((us > base ? us - base : 0) << 10, kib));
+}
+
+u32 ctm_journey_estimate_ms(u64 bytes, bool *measured)
+{
+	u32 base = atomic_read(&pace_base_us), mib = atomic_read(&pace_mib_us);
+	u64 kib = min_t(u64, bytes >> 10, U32_MAX);
+
+	*measured = kib < 1024 ? base : mib;
+	return div_u64((base ?: PACE_BASE_US) + (kib * (mib ?: PACE_MIB_US) >> 10), USEC_PER_MSEC);
+}
+
 static void report(struct journey *j, int err)
 {
 	struct ctm_migrate *r = j->result;
@@ -690,6 +725,8 @@ static void report(struct journey *j, int err)
 	r->bytes = j->conn ? ctm_conn_bytes_sent(j->conn) : 0;
 	strscpy(r->node, j->target.name, sizeof(r->node));
 	j->err = err;
+	if (!err)
+		pace_learn(r->total_ns, r->bytes);
 	if (!err && r->total_ns > SLOW_MS * (u64)NSEC_PER_MSEC)
 		report_slow(j);
 	ctm_count(err ? CTM_CNT_HANDOFF_ABORTED : CTM_CNT_HANDOFF_OUT);
@@ -1053,7 +1090,7 @@ static int choose_target(struct ctm_process *p, const char *name, struct ctm_pee
 		snprintf(why, CTM_REASON_MAX, "%s: no such node (see continuumctl peers)", name);
 		return -EHOSTUNREACH;
 	}
-	id = chooser ? chooser(p) : 0;
+	id = policy ? policy->choose(p) : 0;
 	if (id && !ctm_peer_by_id(id, out))
 		return 0;
 	strscpy(why, "no other node can take it (see continuumctl peers)", CTM_REASON_MAX);
@@ -1253,9 +1290,9 @@ int ctm_depart(struct ctm_process *p, const struct ctm_departure *d)
 	return 0;
 }
 
-void ctm_journey_chooser(u32 (*fn)(struct ctm_process *p))
+void ctm_journey_policy(const struct ctm_journey_policy *p)
 {
-	WRITE_ONCE(chooser, fn);
+	WRITE_ONCE(policy, p);
 }
 
 /* ---- from any node ---- */
@@ -1373,6 +1410,8 @@ static int explain_here(struct ctm_process *p, const char *node, struct explain_
 		    ctm_abi_compatible(ctm_abi_self(), &target.abi, why))
 			ctm_stop(&x, "%s", why);
 	}
+	if (!err && policy && !node[0])
+		policy->advise(p, &x);
 	put_task_struct(x.leader);
 	ctm_process_info(p, &info);
 	out->rss = info.rss;

@@ -37,11 +37,26 @@ struct ctm_departure {
  */
 int ctm_depart(struct ctm_process *p, const struct ctm_departure *d);
 
+struct ctm_explain_ctx;
+
 /**
- * ctm_journey_chooser() - who says where a process goes whose target is "any"
- * @fn: returns a node id, or 0.  At module init; NULL takes it back
+ * struct ctm_journey_policy - who decides of moves that nobody names a target for
+ * @choose: where a process goes whose target is "any": a node id, or 0
+ * @advise: adds what the valve thinks of a process that runs here, and what a move to
+ *          each peer would cost.  Process context; may sleep
  */
-void ctm_journey_chooser(u32 (*fn)(struct ctm_process *p));
+struct ctm_journey_policy {
+	u32 (*choose)(struct ctm_process *p);
+	void (*advise)(struct ctm_process *p, struct ctm_explain_ctx *x);
+};
+/** ctm_journey_policy() - at module init; NULL takes it back */
+void ctm_journey_policy(const struct ctm_journey_policy *policy);
+
+/**
+ * ctm_journey_estimate_ms() - how long a move of so much memory takes from here
+ * @measured: false: no move has been measured yet, it is a guess
+ */
+u32 ctm_journey_estimate_ms(u64 bytes, bool *measured);
 
 /**
  * ctm_journey_recover() - an operator: the copy in limbo here is the one that counts

@@ -173,24 +173,26 @@ static bool unseen(const struct ctm_po_promise *p, u64 now, const struct ctm_po_
 	return !p->landed || now - peer->age_ms * CTM_PO_MS < p->at + GOSSIP_MS * CTM_PO_MS;
 }
 
-/* the peer's load as it will be shown when that is seen; false: do not ask it now */
-static bool load_of(struct ctm_policy *po, u64 now, const struct ctm_po_peer *peer,
-		    struct ctm_po_load *out)
+/* the peer's load as it will be shown when that is seen; or why not to ask it now */
+static const char *load_of(struct ctm_policy *po, u64 now, const struct ctm_po_peer *peer,
+			   struct ctm_po_load *out)
 {
 	struct ctm_po_promise *p = promise_of(po, peer->id);
 
 	*out = peer->load;
-	if (!peer->usable || peer->age_ms > HEARD_MS)
-		return false;
+	if (!peer->usable)
+		return "it takes nothing from here";
+	if (peer->age_ms > HEARD_MS)
+		return "it was not heard lately";
 	if (!p)
-		return true;
+		return NULL;
 	if (p->refused)
-		return false;
+		return "it has just refused";
 	if (unseen(p, now, peer)) {
 		out->runnable += p->tasks / cpus_of(out);
 		out->free_mib -= p->mib < out->free_mib ? p->mib : out->free_mib;
 	}
-	return true;
+	return NULL;
 }
 
 /* ---- what a process means to a node ---- */
@@ -239,11 +241,6 @@ static bool has_room(const struct ctm_po_load *l, const struct ctm_po_process *p
 
 /* ---- which ---- */
 
-static bool rested(u64 now, const struct ctm_po_process *p)
-{
-	return !p->busy && p->here_ms >= MIN_HERE_MS && now >= p->cooling->until;
-}
-
 /* Under contention each runnable task gets its share: who uses half of one wants a CPU. */
 static bool wants_cpu(const struct ctm_po_load *self, const struct ctm_po_process *p)
 {
@@ -265,19 +262,34 @@ static u64 gain_of(const struct ctm_po_load *self, const struct ctm_po_process *
 	return 0;
 }
 
+/* why it does not leave, NULL: it may */
+static const char *stays(u64 now, const struct ctm_po_process *p, enum ctm_po_cause cause, bool force)
+{
+	bool cooling = now < p->cooling->until;
+
+	if (p->busy)
+		return "it cannot be moved just now";
+	if (p->pinned && !(cause == CTM_PO_DRAIN && force))
+		return "it is pinned";
+	if (cooling && p->cooling->failed)
+		return "an attempt has just failed";
+	if (cause == CTM_PO_DRAIN)
+		return NULL;
+	if (p->here_ms < MIN_HERE_MS)
+		return "it has not been here for a second";
+	return cooling ? "it has moved a short while ago" : NULL;
+}
+
 /* gain, for as long as it may be expected to last, by cost */
 static u64 worth(u64 now, const struct ctm_po_load *self, const struct ctm_po_process *p,
 		 enum ctm_po_cause cause, bool force)
 {
 	u64 gain, life, cost = SHIP_MS + (u64)SHIP_MS_MIB * p->rss_mib;
 
-	if (cause == CTM_PO_DRAIN) {
-		if (p->busy || (p->pinned && !force) || (p->cooling->failed && now < p->cooling->until))
-			return 0;
-		return (1ull << 40) / cost;
-	}
-	if (p->pinned || !rested(now, p))
+	if (stays(now, p, cause, force))
 		return 0;
+	if (cause == CTM_PO_DRAIN)
+		return (1ull << 40) / cost;
 	gain = gain_of(self, p, cause);
 	life = p->used_ms < LIFE_MAX_MS ? p->used_ms : LIFE_MAX_MS;
 	return gain * (life + MIN_HERE_MS) / cost;
@@ -285,31 +297,64 @@ static u64 worth(u64 now, const struct ctm_po_load *self, const struct ctm_po_pr
 
 /* ---- where ---- */
 
-/* how good it is, the less the better; ~0: not at all.  @near: what is no difference */
-static u64 badness(const struct ctm_po_load *self, const struct ctm_po_load *peer,
-		   const struct ctm_po_process *p, enum ctm_po_cause cause, bool by_pressure,
-		   u32 *near)
+/** struct fit - @badness: the less the better; @near: what is no difference */
+struct fit {
+	u64 badness;
+	u32 near;
+};
+
+static const char *fit_by_pressure(const struct ctm_policy *po, const struct ctm_po_load *self,
+				   const struct ctm_po_load *peer, const struct ctm_po_process *p,
+				   struct fit *out)
 {
 	u32 after = pressure_with(peer, p);
-	u64 with;
 
-	if (!has_room(peer, p))
-		return ~0ull;
-	if (by_pressure) {
-		*near = NEAR_PRESSURE;
-		if (peer->pressure >= self->pressure || after + MARGIN > self->pressure)
-			return ~0ull;
-		return after;
-	}
-	*near = TASK / 4 / cpus_of(peer);
-	with = peer->runnable + TASK / cpus_of(peer);
+	*out = (struct fit){ .badness = after, .near = NEAR_PRESSURE };
+	if (peer->pressure >= po->cfg.t_low)
+		return "its pressure is not below t_low";
+	if (after > po->cfg.t_high - MARGIN)
+		return "with it, it would be near t_high";
+	if (peer->pressure >= self->pressure || after + MARGIN > self->pressure)
+		return "it would be no better off there";
+	return NULL;
+}
+
+static const char *fit_by_tasks(const struct ctm_policy *po, const struct ctm_po_load *self,
+				const struct ctm_po_load *peer, const struct ctm_po_process *p,
+				enum ctm_po_cause cause, struct fit *out)
+{
+	u64 with = peer->runnable + TASK / cpus_of(peer);
+
+	*out = (struct fit){ .badness = with, .near = TASK / 4 / cpus_of(peer) };
 	if (peer->mem + mem_share(peer, p->rss_mib) > MEM_TIGHT)
-		return ~0ull;
+		return "its memory is tight";
+	if (cause != CTM_PO_WATCHDOG)
+		return NULL;
+	/* it would be rid of it again for its pressure */
+	if (pressure_with(peer, p) > po->cfg.t_high)
+		return "with it, it would be above t_high";
 	/* a quarter of a task is noise */
-	if (cause == CTM_PO_WATCHDOG &&
-	    with + TASK / cpus_of(self) > self->runnable + TASK / 4 / cpus_of(self))
-		return ~0ull;
-	return with;
+	if (with + TASK / cpus_of(self) > self->runnable + TASK / 4 / cpus_of(self))
+		return "it would run no faster there";
+	return NULL;
+}
+
+/* why @p does not go to @peer for @cause; NULL: it may, and how good that is */
+static const char *fits(struct ctm_policy *po, u64 now, const struct ctm_po_load *self,
+			const struct ctm_po_peer *peer, const struct ctm_po_process *p,
+			enum ctm_po_cause cause, struct fit *out)
+{
+	bool by_pressure = cause == CTM_PO_PRESSURE ||
+			   (cause == CTM_PO_WATCHDOG && !po->cfg.contention);
+	struct ctm_po_load l;
+	const char *why = load_of(po, now, peer, &l);
+
+	if (why)
+		return why;
+	if (!has_room(&l, p))
+		return "it has too little memory free";
+	return by_pressure ? fit_by_pressure(po, self, &l, p, out) :
+			     fit_by_tasks(po, self, &l, p, cause, out);
 }
 
 /* @p, for @cause, to which of @peers?  -1: none */
@@ -317,30 +362,19 @@ static int find_target(struct ctm_policy *po, u64 now, const struct ctm_po_load 
 		       const struct ctm_po_peer *peers, u32 npeers, const struct ctm_po_process *p,
 		       enum ctm_po_cause cause)
 {
-	bool by_pressure = cause == CTM_PO_PRESSURE ||
-			   (cause == CTM_PO_WATCHDOG && !po->cfg.contention);
-	u32 pressure_max = po->cfg.t_high - MARGIN, i, near = 0, good = 0;
-	struct ctm_po_load l;
-	u64 b, best = ~0ull;
+	u64 best = ~0ull;
 	int found = -1, pass;
+	u32 i, good = 0;
+	struct fit f;
 
 	/* the best first, then one of those that are about as good */
 	for (pass = 0; pass < 2; pass++)
 		for (i = 0; i < npeers; i++) {
-			if (!load_of(po, now, &peers[i], &l))
+			if (fits(po, now, self, &peers[i], p, cause, &f))
 				continue;
-			if (by_pressure && (l.pressure >= po->cfg.t_low ||
-					    pressure_with(&l, p) > pressure_max))
-				continue;
-			/* it would be rid of it again for its pressure */
-			if (cause == CTM_PO_WATCHDOG && pressure_with(&l, p) > po->cfg.t_high)
-				continue;
-			b = badness(self, &l, p, cause, by_pressure, &near);
-			if (b == ~0ull)
-				continue;
-			if (!pass && b < best)
-				best = b;
-			if (pass && b <= best + near && !random_below(po, ++good))
+			if (!pass && f.badness < best)
+				best = f.badness;
+			if (pass && f.badness <= best + f.near && !random_below(po, ++good))
 				found = i;
 		}
 	return found;
@@ -425,6 +459,34 @@ bool ctm_po_choose(struct ctm_policy *po, u64 now, const struct ctm_po_load *sel
 		return true;
 	return po->dog >= CTM_PO_SAMPLES &&
 	       choose_for(po, now, self, peers, npeers, procs, nprocs, CTM_PO_WATCHDOG, out);
+}
+
+bool ctm_po_open(const struct ctm_policy *po, enum ctm_po_cause *cause)
+{
+	*cause = po->draining ? CTM_PO_DRAIN : po->above >= CTM_PO_SAMPLES ? CTM_PO_PRESSURE :
+							     CTM_PO_WATCHDOG;
+	return po->draining ||
+	       (po->cfg.valve && (po->above >= CTM_PO_SAMPLES || po->dog >= CTM_PO_SAMPLES));
+}
+
+const char *ctm_po_stays(const struct ctm_policy *po, u64 now, const struct ctm_po_load *self,
+			 const struct ctm_po_process *proc, enum ctm_po_cause cause)
+{
+	const char *why = stays(now, proc, cause, po->force);
+
+	if (!why && cause != CTM_PO_DRAIN && !gain_of(self, proc, cause))
+		return "that would relieve this node of nothing";
+	return why;
+}
+
+const char *ctm_po_spares(struct ctm_policy *po, u64 now, const struct ctm_po_load *self,
+			  const struct ctm_po_peer *peer, const struct ctm_po_process *proc,
+			  enum ctm_po_cause cause)
+{
+	struct fit f;
+
+	forget_promises(po, now);
+	return fits(po, now, self, peer, proc, cause, &f);
 }
 
 /* doubles with @n, at most @max times */

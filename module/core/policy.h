@@ -163,6 +163,21 @@ bool ctm_po_choose(struct ctm_policy *po, u64 now, const struct ctm_po_load *sel
 		   const struct ctm_po_peer *peers, u32 npeers,
 		   const struct ctm_po_process *procs, u32 nprocs, struct ctm_po_move *out);
 
+/**
+ * ctm_po_open() - does the valve send processes away just now?
+ * @cause: what for; when it is shut, what to ask about
+ */
+bool ctm_po_open(const struct ctm_policy *po, enum ctm_po_cause *cause);
+
+/** ctm_po_stays() - why @proc is not sent away for @cause, wherever to; NULL: it may be */
+const char *ctm_po_stays(const struct ctm_policy *po, u64 now, const struct ctm_po_load *self,
+			 const struct ctm_po_process *proc, enum ctm_po_cause cause);
+
+/** ctm_po_spares() - why @peer does not get @proc for @cause; NULL: it may */
+const char *ctm_po_spares(struct ctm_policy *po, u64 now, const struct ctm_po_load *self,
+			  const struct ctm_po_peer *peer, const struct ctm_po_process *proc,
+			  enum ctm_po_cause cause);
+
 /** ctm_po_done() - the move under way has ended */
 void ctm_po_done(struct ctm_policy *po, u64 now, enum ctm_po_result result);
 

@@ -2,6 +2,8 @@
 /*
  * policy.c - the pressure valve's decisions, one at a time, and under nonsense
  */
+#include <string.h>
+
 #include "../../module/core/policy.h"
 #include "../ktap.h"
 #include "random.h"
@@ -391,6 +393,36 @@ static struct ctm_po_load odd_load(struct rng *r)
 	return (struct ctm_po_load){ odd(r), odd(r), odd(r), odd(r), odd(r) & 0xfff, odd(r) };
 }
 
+/* What is said beforehand is what is done. */
+static void foretold(struct ctm_policy before, u64 now, const struct ctm_po_load *self,
+		     const struct ctm_po_peer *peer, const struct ctm_po_process *p, enum ctm_po_cause cause)
+{
+	enum ctm_po_cause open;
+
+	CHECK(ctm_po_open(&before, &open));
+	CHECK(!ctm_po_stays(&before, now, self, p, cause));
+	CHECK(!ctm_po_spares(&before, now, self, peer, p, cause));
+}
+
+static void why_not(void)
+{
+	struct ctm_po_load self = load(4, 10);
+	struct ctm_po_peer idle = peer(2, 0, 10), busy = peer(3, 4, 10), full = peer(4, 0, 99);
+	struct ctm_po_process p = process(0, 4, 20), big = process(1, 4, 500);
+	enum ctm_po_cause cause;
+
+	fresh(&self, 0);
+	CHECK(!ctm_po_open(&po, &cause));
+	hot(&self, CTM_PO_SAMPLES);
+	CHECK(ctm_po_open(&po, &cause) && cause == CTM_PO_WATCHDOG);
+	CHECK(!ctm_po_stays(&po, SEC, &self, &p, cause));
+	CHECK(!ctm_po_spares(&po, SEC, &self, &idle, &p, cause));
+	CHECK(!!ctm_po_spares(&po, SEC, &self, &busy, &p, cause));
+	CHECK(!!ctm_po_spares(&po, SEC, &self, &full, &big, cause));
+	p.pinned = true;
+	CHECK(!!strstr(ctm_po_stays(&po, SEC, &self, &p, cause), "pinned"));
+}
+
 static void nonsense(void)
 {
 	u64 seed = rng_seed(5), now = SEC;
@@ -418,7 +450,10 @@ static void nonsense(void)
 		ctm_po_sample(&po, &self);
 		if (rng_percent(&r, 5))
 			ctm_po_drain(&po, rng_percent(&r, 50), rng_percent(&r, 50));
+		struct ctm_policy before = po;
+
 		if (CHOOSE(now, self, peers, p, &m)) {
+			foretold(before, now, &self, &peers[m.peer], &p[m.process], m.cause);
 			REQUIRE(m.process < 4 && m.peer < 5 && peers[m.peer].usable);
 			CHECK(po.force || !p[m.process].pinned);
 			ctm_po_done(&po, now, rng_below(&r, 3));
@@ -463,6 +498,7 @@ static const struct ktap_test tests[] = {
 	{ "policy: drain", drain },
 	{ "policy: any", any },
 	{ "policy: children of a fork", spread },
+	{ "policy: why not", why_not },
 	{ "policy: nonsense", nonsense },
 };
 KTAP_MAIN(tests)

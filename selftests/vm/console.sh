@@ -322,7 +322,24 @@ test_check() {
 		{ echo "exit status $status:"; cat "$work/said"; return 1; }
 }
 
+# What a move would take, and what the valve thinks of it.
+test_explain() {
+	local n
+
+	start counter || return
+	says_status 0 explain "$GPID" || return
+	for n in "${NODES[@]:1}"; do
+		grep -qE "^peer: $n: (about|perhaps) [0-9]+ ms for [0-9]+ MiB" "$work/said" || { cat "$work/said"; return 1; }
+	done
+	grep -q '^nothing stands in the way' "$work/said" && grep -q '^valve: turned off' "$work/said" &&
+		move n2 || { cat "$work/said"; return 1; }
+	says_status 0 explain "$GPID" && ! grep '^peer: n2:' "$work/said" && grep -q '^peer: n1: ' "$work/said" ||
+		{ cat "$work/said"; return 1; }
+	stop
+}
+
 console_tests() {
+	add "explain" test_explain
 	$brief || add "check" test_check
 	add "events" test_events
 	$brief || add "events are JSON" test_events_json

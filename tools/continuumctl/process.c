@@ -291,7 +291,9 @@ static void print_findings(const struct ctm_explain *e, char *text, const char *
 	char size[16];
 
 	if (!json) {
-		fputs(*text ? text : "nothing stands in the way\n", stdout);
+		if (!e->blockers)
+			puts("nothing stands in the way");
+		fputs(text, stdout);
 		if (*text && text[strlen(text) - 1] != '\n')
 			putchar('\n');
 		printf("size: %s\n", size_text(e->rss_bytes, size));

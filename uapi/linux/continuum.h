@@ -361,8 +361,9 @@ struct ctm_target {
  * @gpid:   the process
  * @node:   target to check against, "" for none
  * @buf:    user address for the text: one finding a line, each beginning with
- *          "stop: ", "home: " (stays at home and is reached from there) or
- *          "note: "
+ *          "stop: ", "home: " (stays at home and is reached from there),
+ *          "note: ", and without @node also "valve: " (what its host's policy
+ *          thinks of it) and "peer: NODE: " (what a move there would take)
  * @buf_len: bytes at @buf, up to 65536
  * @needed: out: bytes of text (the text is cut at @buf_len)
  * @blockers: out: number of "stop:" lines
