@@ -4,7 +4,8 @@
  *
  * creds_own() notes what the keeper has.  Then two steps: creds_assume(), before
  * any file is opened, takes the process's ids and its file privileges; what is left are the capabilities of this node's
- * root for what follows (thread ids, limits, priorities).  creds_drop() gives
+ * root for what follows (thread ids, limits, priorities).  creds_bare() lays these down, too,
+ * while something is opened by a path, and creds_again() takes them up.  creds_drop() gives
  * them up, in each thread, as the last but harmless thing before the last wait.
  * Neither gives a capability that the keeper itself has not.
  */
@@ -123,6 +124,29 @@ void creds_assume(struct restore *r)
 		if (c->cap_ambient & caps.inheritable & c->cap_permitted & r->cap_own & CAP(cap))
 			restore_must(r, sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0),
 				     "credentials: ambient capability %u", cap);
+}
+
+/*
+ * What is asked for when a file is opened is asked of the process, not of us: a path may
+ * lead to files that look for other capabilities than those for files (/proc/PID/mem).
+ */
+static void effective_set(struct restore *r, __u64 effective)
+{
+	struct caps caps;
+
+	restore_must(r, caps_get(&caps), "credentials: capget");
+	caps.effective = effective & caps.permitted;
+	restore_must(r, caps_set(&caps), "credentials: capset");
+}
+
+void creds_bare(struct restore *r)
+{
+	effective_set(r, r->creds->cap_effective);
+}
+
+void creds_again(struct restore *r)
+{
+	effective_set(r, r->cap_own & (~CAP_FILES | r->creds->cap_effective));
 }
 
 void creds_drop(struct restore *r)

@@ -123,8 +123,11 @@ static long open_path(struct restore *r, const struct ctm_rec_file *rec)
 {
 	/* non-blocking: whatever it has become here, opening it must end */
 	unsigned int flags = (rec->oflags & ~FLAGS_NOT_OPEN) | O_NOCTTY | O_CLOEXEC | O_NONBLOCK;
-	long fd = restore_must(r, sys_open(rec->path, flags), "file %s", rec->path);
+	long fd;
 
+	creds_bare(r);
+	fd = restore_must(r, sys_open(rec->path, flags), "file %s", rec->path);
+	creds_again(r);
 	obj_verify(r, rec, fd);
 	return fd;
 }

@@ -82,8 +82,10 @@ void mm_exe(struct restore *r)
 
 	memcpy(path, r->task->paths + r->task->cwd_len, r->task->exe_len);
 	/* no path: this node does not have the program, it came by content */
+	creds_bare(r);
 	if (path[0])
 		fd = restore_must(r, sys_open(path, O_RDONLY | O_CLOEXEC), "program %s", path);
+	creds_again(r);
 	map.exe_fd = fd;
 	if (!map.auxv_size)
 		map.auxv = NULL;

@@ -128,6 +128,9 @@ __s64 restore_elapsed(struct restore *r);
 void creds_own(struct restore *r);
 void creds_take(struct restore *r, const struct ctm_rec_creds *rec);
 void creds_assume(struct restore *r);	/* ids and file privileges of the process */
+/** creds_bare() - nothing but what the process has, while a path of the image is opened; creds_again() ends that */
+void creds_bare(struct restore *r);
+void creds_again(struct restore *r);
 void creds_drop(struct restore *r);	/* all that is left, in each thread */
 
 /* task.c */

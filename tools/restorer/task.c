@@ -45,8 +45,10 @@ void task_settle(struct restore *r)
 	char *path = restore_alloc(r, r->task->cwd_len + 1);
 
 	memcpy(path, r->task->paths, r->task->cwd_len);
+	creds_bare(r);
 	if (path[0])
 		restore_must(r, SYS(chdir, path), "working directory %s", path);
+	creds_again(r);
 	SYS(umask, r->task->umask & 0777);
 	restore_must(r, sys_prctl(PR_SET_CHILD_SUBREAPER, !!r->task->child_subreaper, 0, 0, 0),
 		     "child subreaper");
