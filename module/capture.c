@@ -176,7 +176,7 @@ static int check_again(struct ctm_capture *c)
 {
 	struct ctm_explain_ctx x = {
 		.p = c->p, .leader = c->leader, .at_home = ctm_process_is_home(c->p), .frozen = true,
-		.fork = c->fork,
+		.fork = c->fork, .checkpoint = c->checkpoint,
 	};
 	unsigned int i;
 	const char *bad;
@@ -233,6 +233,7 @@ static int gather(struct ctm_capture *c, struct ctm_capture_state *s)
 	if (c->fork)
 		ctm_areas_fork(&s->areas);
 	s->files.fork = c->fork;
+	s->files.checkpoint = c->checkpoint;
 	s->files.p = c->p;
 	s->files.at_home = ctm_process_is_home(c->p);
 	s->files.c = c;
@@ -287,7 +288,8 @@ static int put_tty(struct ctm_capture *c)
 static int put_applied(struct ctm_capture *c)
 {
 	struct ctm_rec_applied *a = c->buf + sizeof(struct ctm_rec);
-	unsigned int n = ctm_signals_save(c->p, a, true);
+	/* none of a checkpoint's: whoever restores it is sent others */
+	unsigned int n = c->checkpoint ? 0 : ctm_signals_save(c->p, a, true);
 
 	return n ? put_record(c, CTM_REC_APPLIED, 0, n * sizeof(*a)) : 0;
 }

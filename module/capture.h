@@ -67,6 +67,7 @@ struct ctm_capture {
 	unsigned int ntasks;
 	bool self;			/* current captures itself in the MIGRATE call */
 	bool fork;			/* for children: what fork(2) leaves out is, @leader is the caller */
+	bool checkpoint;		/* to be restored when nothing of it is left: no file stays at home */
 	/* which of the identities collected before the destination has */
 	const void *idents;
 	size_t idents_len;
@@ -129,6 +130,7 @@ struct ctm_explain_ctx {
 	bool frozen;			/* it does not run: what is read is exact */
 	bool unsure;			/* a blocker may be somebody's call under way: ask again */
 	bool fork;			/* what would stop a fork of @leader, a thread */
+	bool checkpoint;		/* what would stop a checkpoint */
 };
 /** ctm_stop()/ctm_note() - add a "stop: " or "note: "/"home: " line */
 __printf(2, 3) void ctm_stop(struct ctm_explain_ctx *x, const char *fmt, ...);

@@ -3,9 +3,10 @@
  * chardev.c - /dev/continuum: the door for programs
  *
  * A file starts without a role.  ADOPT or LAND make it a keeper's, DEPUTY a
- * deputy's, once and for good; `lock` covers that change.  After that the role
- * and what it points to are constant until release, so readers need no lock
- * beyond the acquire in role_of().
+ * deputy's, CHECKPOINT that of an image, once and for good; `lock` covers that
+ * change.  After that the role and what it points to are constant until release, so
+ * readers need no lock beyond the acquire in role_of().  One change more there is: what
+ * RESTORE made of an image has its deputy in that file; the image's structure stays.
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
@@ -16,6 +17,7 @@
 #include <linux/uaccess.h>
 
 #include "chardev.h"
+#include "checkpoint.h"
 #include "compat/compat.h"
 #include "courier.h"
 #include "fork.h"
@@ -30,7 +32,7 @@
 #include "store.h"
 #include "term.h"
 
-enum role { ROLE_NONE, ROLE_KEEPER, ROLE_LANDING, ROLE_DEPUTY };
+enum role { ROLE_NONE, ROLE_KEEPER, ROLE_LANDING, ROLE_DEPUTY, ROLE_SAVED };
 
 struct ctm_file {
 	struct mutex lock;
@@ -39,6 +41,7 @@ struct ctm_file {
 	struct ctm_landing *landing;	/* ROLE_LANDING */
 	struct ctm_deputy_file *deputy;	/* ROLE_DEPUTY */
 	struct ctm_process *p;		/* ROLE_DEPUTY: a reference */
+	struct ctm_saved *saved;	/* ROLE_SAVED, and what was restored: ROLE_DEPUTY, too */
 };
 
 static enum role role_of(struct ctm_file *cf)
@@ -87,6 +90,8 @@ union arg {
 	struct ctm_land_fail land_fail;
 	struct ctm_event event;
 	struct ctm_deputy deputy;
+	struct ctm_checkpoint checkpoint;
+	struct ctm_restore restore;
 };
 
 /* a call under way: its argument, and where that came from */
@@ -311,6 +316,69 @@ out:
 	return err;
 }
 
+static int call_checkpoint(struct ctm_file *cf, void *arg)
+{
+	struct ctm_saved *s;
+	int err = -EINVAL;
+
+	/* held for as long as it takes: see call_land() */
+	if (mutex_lock_interruptible(&cf->lock))
+		return -ERESTARTSYS;
+	if (cf->role != ROLE_NONE)
+		goto out;
+	s = ctm_checkpoint(arg);
+	err = PTR_ERR_OR_ZERO(s);
+	if (err)
+		goto out;
+	cf->saved = s;
+	set_role(cf, ROLE_SAVED);
+out:
+	mutex_unlock(&cf->lock);
+	return err;
+}
+
+static int restore_begin(struct ctm_file *cf, struct ctm_restore *a)
+{
+	struct ctm_saved *s;
+
+	if (cf->role != ROLE_NONE)
+		return -EINVAL;
+	s = ctm_restore_begin(a);
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	cf->saved = s;
+	set_role(cf, ROLE_SAVED);
+	return 0;
+}
+
+static int restore(struct ctm_file *cf, struct ctm_restore *a)
+{
+	struct ctm_deputy_file *d;
+	struct ctm_process *p;
+
+	if (cf->role != ROLE_SAVED)
+		return -EINVAL;
+	d = ctm_restore(cf->saved, a, &p);
+	if (IS_ERR(d))
+		return PTR_ERR(d);
+	cf->deputy = d;
+	cf->p = p;
+	set_role(cf, ROLE_DEPUTY);
+	return 0;
+}
+
+static int call_restore(struct ctm_file *cf, void *arg)
+{
+	struct ctm_restore *a = arg;
+	int err;
+
+	if (mutex_lock_interruptible(&cf->lock))
+		return -ERESTARTSYS;
+	err = a->flags & CTM_RESTORE_BEGIN ? restore_begin(cf, a) : restore(cf, a);
+	mutex_unlock(&cf->lock);
+	return err;
+}
+
 /* one row a call; min: bytes up to and including the last field that every
  * caller must give */
 struct call {
@@ -343,6 +411,8 @@ static const struct call calls[] = {
 	CALL(CTM_IOC_PIN,	ctm_blocks,	pad,		call_pin),
 	CALL(CTM_IOC_DROP,	ctm_blocks,	pad,		call_drop),
 	CALL(CTM_IOC_LOCATE,	ctm_locate,	copies,		call_locate),
+	CALL(CTM_IOC_CHECKPOINT, ctm_checkpoint, reason,	call_checkpoint),
+	CALL(CTM_IOC_RESTORE,	ctm_restore,	reason,		call_restore),
 	CALL(CTM_IOC_ADOPT,	ctm_adopt,	gpid,		call_adopt),
 	CALL(CTM_IOC_LAND,	ctm_land,	hole_len,	call_land),
 	CALL(CTM_IOC_RECORD,	ctm_record,	len,		call_record),
@@ -382,6 +452,8 @@ static bool flags_known(const struct call *c, __u32 flags)
 	case CTM_IOC_PUT:
 	case CTM_IOC_DROP:
 		return !(flags & ~(CTM_BLOCKS_PIN | CTM_BLOCKS_FAMILY | CTM_BLOCKS_ALL));
+	case CTM_IOC_RESTORE:
+		return !(flags & ~(CTM_RESTORE_BEGIN | CTM_RESTORE_AS_NEW));
 	case CTM_IOC_ADOPT:
 		return !(flags & ~(CTM_ADOPT_TTY | CTM_ADOPT_PIN | CTM_ADOPT_LINGER));
 	default:
@@ -443,6 +515,8 @@ static ssize_t ctm_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return ctm_landing_read(cf->landing, to);
 	if (role_of(cf) == ROLE_DEPUTY)
 		return ctm_deputy_read(cf->deputy, iocb->ki_filp, to);
+	if (role_of(cf) == ROLE_SAVED)
+		return ctm_saved_read(cf->saved, to);
 	return -EINVAL;
 }
 
@@ -455,6 +529,8 @@ static ssize_t ctm_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		return k->p->term ? ctm_term_keeper_write(k->p, iocb->ki_filp, from) : -EINVAL;
 	if (role_of(cf) == ROLE_DEPUTY)
 		return ctm_deputy_write(cf->deputy, iocb->ki_filp, from);
+	if (role_of(cf) == ROLE_SAVED)
+		return ctm_saved_write(cf->saved, from);
 	return -EINVAL;
 }
 
@@ -509,9 +585,12 @@ static int ctm_release(struct inode *inode, struct file *file)
 		ctm_deputy_unbind(cf->deputy);
 		ctm_process_put(cf->p);
 		break;
+	case ROLE_SAVED:
 	case ROLE_NONE:
 		break;
 	}
+	if (cf->saved)
+		ctm_saved_free(cf->saved);
 	kfree(cf);
 	return 0;
 }

@@ -345,6 +345,8 @@ static int stored_record(struct ctm_landing *l)
 		err = ctm_stored_read(l->order->image, &l->image_at, rec + 1, rec->len);
 	if (!err && rec->type == CTM_REC_CREDS)
 		err = bound_creds(l, (void *)(rec + 1));
+	if (!err && rec->type == CTM_REC_RESULT)
+		take_result(l, rec);
 	if (err)
 		fail(l, -err, "its image cannot be read");
 	return err ?: sizeof(*rec) + rec->len;
@@ -530,6 +532,20 @@ ssize_t ctm_landing_read(struct ctm_landing *l, struct iov_iter *to)
 	return err ? err : n;
 }
 
+/* what is restored has no file at home but the streams of who restores it */
+static int install_stream(const struct ctm_land_order *o, u64 handle)
+{
+	u64 i = handle - CTM_STREAM(0);
+	int fd;
+
+	if (i >= CTM_STREAMS || !o->stream[i])
+		return -EBADF;
+	fd = get_unused_fd_flags(0);
+	if (fd >= 0)
+		fd_install(fd, get_file(o->stream[i]));
+	return fd;
+}
+
 int ctm_landing_file(struct ctm_landing *l, struct ctm_land_file *arg)
 {
 	int fd = -ECONNABORTED;
@@ -537,7 +553,10 @@ int ctm_landing_file(struct ctm_landing *l, struct ctm_land_file *arg)
 	if (arg->pad)
 		return -EINVAL;
 	if (reader_enter(l)) {
-		fd = ctm_rfile_install(l->p, arg->handle, arg->oflags, arg->mode & S_IFMT);
+		if (l->order && l->order->restore)
+			fd = install_stream(l->order, arg->handle);
+		else
+			fd = ctm_rfile_install(l->p, arg->handle, arg->oflags, arg->mode & S_IFMT);
 		reader_leave(l);
 	}
 	if (fd < 0)
@@ -762,7 +781,9 @@ static loff_t go(struct ctm_landing *l, struct file *file, struct ctm_land_threa
 
 	queue_own(l);
 	/* where that is not its memory, it is nobody's loss but its own */
-	if (l->order && copy_to_user(u64_to_user_ptr(l->order->index_at), &l->index, sizeof(l->index)))
+	if (l->order && l->order->index_at &&
+	    copy_to_user(u64_to_user_ptr(l->order->index_at), &l->index,
+			 sizeof(l->index)))
 		l->index = 0;
 	if (t->restart != CTM_RESTART_NONE && rewrite_timeout(t))
 		t->restart = CTM_RESTART_NONE;	/* no stack there: the time begins anew */
@@ -1202,7 +1223,8 @@ static void do_release(struct ctm_landing *l)
 	else
 		ctm_keeper_post(p, CTM_EV_LANDED, 0);
 	wait_event_timeout(l->wait, READ_ONCE(l->gone) == l->head.threads, msecs_to_jiffies(GO_MS));
-	ctm_count(l->order ? CTM_CNT_FORKED_IN : CTM_CNT_HANDOFF_IN);
+	if (!l->order || !l->order->restore)
+		ctm_count(l->order ? CTM_CNT_FORKED_IN : CTM_CNT_HANDOFF_IN);
 	leave_gate(l, true);
 }
 
@@ -1688,7 +1710,7 @@ static void child_go(struct ctm_landing *l)
 		return;
 	l->p_is_new = false;		/* its end has to be told, then it is forgotten */
 	spin_lock(&l->p->lock);
-	l->p->epoch = 1;
+	l->p->epoch = l->m.id.epoch + 1;
 	spin_unlock(&l->p->lock);
 	ctm_process_stillborn(l->p);
 }
@@ -1696,14 +1718,14 @@ static void child_go(struct ctm_landing *l)
 int ctm_land_child(const struct ctm_land_order *o, u64 gpid, u32 index, char *why)
 {
 	struct ctm_ho_id id = {
-		.gpid = gpid, .attempt = 1, .src_boot = o->source_boot, .dst_boot = ctm_node_boot(),
+		.gpid = gpid, .epoch = o->epoch, .attempt = 1, .src_boot = o->source_boot, .dst_boot = ctm_node_boot(),
 	};
 	struct ctm_landing *l = await_lander(o, &id);
 	int err;
 
 	if (!l) {
 		snprintf(why, CTM_REASON_MAX, o->wanted(o) ? "%s: no restorer is ready (is continuumd running?)" :
-			 "%s: the fork was given up", ctm_node_name());
+			 "%s: it was given up", ctm_node_name());
 		return o->wanted(o) ? -EXDEV : -ECANCELED;
 	}
 	err = child_begin(l, o, index);

@@ -38,10 +38,13 @@ void ctm_landing_close(struct ctm_landing *l);
 
 /**
  * struct ctm_land_order - what is the same for all children that a fork lands here
+ * A process that is restored lands in the same way, as the only one.
  * @image:  whole; each landing reads it by itself
  * @offer, @begin: as of a handoff of the parent
  * @parent, @source, @source_boot: it was captured from, there
- * @index_at: user address for a child's index
+ * @index_at: user address for a child's index, or 0
+ * @restore: it is no child; then @epoch: it gets the next one; @stream: the open files
+ *          that CTM_STREAM() stands for, NULL each where there is none
  * @may_start: called when a child is whole and waits.  0: it exists, here, from now on
  * @wanted: not any more: those who wait for a keeper give up
  */
@@ -53,6 +56,9 @@ struct ctm_land_order {
 	u32 source;
 	u64 source_boot;
 	u64 index_at;
+	bool restore;
+	u32 epoch;
+	struct file **stream;
 	int (*may_start)(const struct ctm_land_order *o, u64 gpid);
 	bool (*wanted)(const struct ctm_land_order *o);
 };

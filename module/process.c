@@ -148,19 +148,41 @@ static struct ctm_process *alloc_process(u64 gpid, u64 family)
 	return p;
 }
 
-/* Return: @p, or ERR_PTR(), and it is freed */
-static struct ctm_process *enter(struct ctm_process *p)
+/* Return: was it there?  Then the registry's reference is the caller's */
+static bool take_out(struct ctm_process *p)
+{
+	lockdep_assert_held(&registry_lock);
+	if (list_empty(&p->all))
+		return false;
+	rhashtable_remove_fast(&registry, &p->node, by_gpid);
+	list_del_init(&p->all);
+	registry_count--;
+	return true;
+}
+
+/* with a reference of the registry's */
+static int put_in(struct ctm_process *p)
 {
 	int err = -EUSERS;
 
-	mutex_lock(&registry_lock);
+	lockdep_assert_held(&registry_lock);
 	if (registry_count < PROCESSES_MAX)
 		err = rhashtable_lookup_insert_fast(&registry, &p->node, by_gpid);
-	if (!err) {
-		list_add_tail(&p->all, &registry_list);
-		registry_count++;
-		ctm_process_get(p);	/* the registry's */
-	}
+	if (err)
+		return err;
+	list_add_tail(&p->all, &registry_list);
+	registry_count++;
+	ctm_process_get(p);
+	return 0;
+}
+
+/* Return: @p, or ERR_PTR(), and it is freed */
+static struct ctm_process *enter(struct ctm_process *p)
+{
+	int err;
+
+	mutex_lock(&registry_lock);
+	err = put_in(p);
 	mutex_unlock(&registry_lock);
 	if (!err)
 		return p;
@@ -209,12 +231,44 @@ void ctm_process_forget(struct ctm_process *p)
 	bool was;
 
 	mutex_lock(&registry_lock);
-	was = !list_empty(&p->all);
-	if (was) {
-		rhashtable_remove_fast(&registry, &p->node, by_gpid);
-		list_del_init(&p->all);
-		registry_count--;
-	}
+	was = take_out(p);
+	mutex_unlock(&registry_lock);
+	if (was)
+		ctm_process_put(p);
+}
+
+struct ctm_process *ctm_process_replace(u64 gpid, struct ctm_process *old)
+{
+	struct ctm_process *p = alloc_process(gpid, 0);
+	bool was = false;
+	int err;
+
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	p->forking = true;
+	mutex_lock(&registry_lock);
+	if (old && READ_ONCE(old->ended))
+		was = take_out(old);
+	err = put_in(p);
+	if (err && was)
+		put_in(old);		/* its record is lost, if there is no memory */
+	mutex_unlock(&registry_lock);
+	if (was)
+		ctm_process_put(old);
+	if (!err)
+		return p;
+	kfree(p);
+	return ERR_PTR(err);
+}
+
+void ctm_process_put_back(struct ctm_process *p, struct ctm_process *old)
+{
+	bool was;
+
+	mutex_lock(&registry_lock);
+	was = take_out(p);
+	if (old && list_empty(&old->all))
+		put_in(old);		/* its record is lost, if there is no memory */
 	mutex_unlock(&registry_lock);
 	if (was)
 		ctm_process_put(p);

@@ -153,6 +153,14 @@ struct ctm_process *ctm_process_new(u64 gpid, u64 family);
  * @node, @boot: who forks it.  Return: as above; p->forking is set
  */
 struct ctm_process *ctm_process_new_child(u64 gpid, struct ctm_process *parent, u32 node, u64 boot);
+/**
+ * ctm_process_replace() - an entry of a process that is to be restored, for now as one that is forked
+ * @old: the entry of an earlier one of that id, which has ended and gives place, or NULL
+ * Return: as above.  ctm_process_put_back(): nothing came of it, @old (if it stood
+ * there) has its place again
+ */
+struct ctm_process *ctm_process_replace(u64 gpid, struct ctm_process *old);
+void ctm_process_put_back(struct ctm_process *p, struct ctm_process *old);
 /** ctm_process_forget() - take it out of the registry (references stay good) */
 void ctm_process_forget(struct ctm_process *p);
 

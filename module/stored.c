@@ -102,6 +102,16 @@ int ctm_stored_bytes(struct ctm_stored *s, const void *data, size_t len)
 	return append(s, data, len);
 }
 
+u64 ctm_stored_len(const struct ctm_stored *s)
+{
+	return s->len;
+}
+
+u64 ctm_stored_pages(const struct ctm_stored *s)
+{
+	return s->check.pages;
+}
+
 bool ctm_stored_whole(const struct ctm_stored *s)
 {
 	return s->check.ended && !s->due;

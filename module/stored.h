@@ -27,6 +27,9 @@ void ctm_stored_put(struct ctm_stored *s);	/* NULL is fine */
 int ctm_stored_record(struct ctm_stored *s, const struct ctm_rec *rec, u32 len, const char **why);
 /** ctm_stored_bytes() - a part of the pages that the last record announced; as above */
 int ctm_stored_bytes(struct ctm_stored *s, const void *data, size_t len);
+/** ctm_stored_len() - bytes that there are; ctm_stored_pages() - of those, pages */
+u64 ctm_stored_len(const struct ctm_stored *s);
+u64 ctm_stored_pages(const struct ctm_stored *s);
 /** ctm_stored_whole() - has END come, and are all pages there? */
 bool ctm_stored_whole(const struct ctm_stored *s);
 

@@ -170,10 +170,14 @@ struct ctm_rec_mm {
 	__u64 auxv[];
 };
 
+/* in a checkpoint: the handle of the standard stream fd, which it gets from whoever restores it */
+#define CTM_STREAMS		3
+#define CTM_STREAM(fd)		((fd) + 1)
+
 /**
  * enum ctm_file_kind - how an open file is rebuilt
  * @CTM_FILE_PATH:   open(path, flags), lseek(pos)
- * @CTM_FILE_HOME:   CTM_IOC_LAND_FILE(handle)
+ * @CTM_FILE_HOME:   CTM_IOC_LAND_FILE(handle); in a checkpoint CTM_STREAM() only
  * @CTM_FILE_PIPE_R, @CTM_FILE_PIPE_W: ends of pipe `peer` (both carry the same
  *                   peer number; the first of the two makes it with pipe2); size
  *                   is its capacity (F_SETPIPE_SZ); contents as FILEDATA of the

@@ -192,12 +192,40 @@ static void refuse(struct ctm_open *o, const char *why)
 	strscpy(o->refused, why, sizeof(o->refused));
 }
 
+/*
+ * Of a checkpoint nothing stays at home: the three standard streams become those of whoever
+ * restores it (CTM_STREAM()), if they are nothing that can be opened again.
+ */
+static void be_stream(struct ctm_open *o, const char *what)
+{
+	if (o->fd >= 0 && o->fd < CTM_STREAMS) {
+		o->kind = CTM_FILE_HOME;
+		o->handle = CTM_STREAM(o->fd);
+	} else {
+		refuse(o, what);
+	}
+}
+
 static void stay_home(struct ctm_files *t, struct ctm_open *o, const char *what)
 {
-	if (t->at_home)
+	if (t->checkpoint)
+		be_stream(o, what);
+	else if (t->at_home)
 		o->kind = CTM_FILE_HOME;
 	else
 		snprintf(o->refused, sizeof(o->refused), "%s that was opened away from home", what);
+}
+
+/* by path, whatever is there when it is restored; who shares its offset now will not then */
+static void classify_kept(struct ctm_files *t, struct ctm_open *o)
+{
+	if (d_unlinked(o->file->f_path.dentry)) {
+		refuse(o, "a file that was removed");
+		return;
+	}
+	if (t->c)
+		o->ident = ctm_ident_have(t->c, file_user_path(o->file));
+	o->kind = CTM_FILE_PATH;
 }
 
 static void classify_reg(struct ctm_files *t, struct ctm_open *o)
@@ -209,6 +237,10 @@ static void classify_reg(struct ctm_files *t, struct ctm_open *o)
 		return;
 	if (sb->s_magic == HUGETLBFS_MAGIC) {
 		refuse(o, "a file of huge pages");
+		return;
+	}
+	if (t->checkpoint) {
+		classify_kept(t, o);
 		return;
 	}
 	if (alone && sb->s_magic == PROC_SUPER_MAGIC && read_only(o->file)) {
@@ -322,6 +354,8 @@ static void classify_one(struct ctm_files *t, struct ctm_open *o)
 	o->handle = ctm_rfile_handle(o->file);
 	if (o->handle) {
 		o->kind = CTM_FILE_HOME;
+		if (t->checkpoint)
+			be_stream(o, "a file that is at its home");
 		return;
 	}
 	if (lock) {
@@ -405,7 +439,7 @@ static void map_area(struct ctm_files *t, struct ctm_area *a, struct ctm_open *f
 	struct ctm_open *o = find(t, a->file, true);
 
 	id = o ? o->ident : ctm_ident_have(t->c, file_user_path(a->file));
-	if (writable && !(id && id->flags & CTM_IDENT_SHARED_FS)) {
+	if (writable && !(id && (id->flags & CTM_IDENT_SHARED_FS || t->checkpoint))) {
 		a->refused = "a shared writable mapping of a file that the destination does not share";
 	} else if (id) {
 		if (!o) {
@@ -477,6 +511,11 @@ int ctm_files_classify(struct ctm_files *t, struct ctm_areas *as)
 
 /* ---- what stops it ---- */
 
+static const char *verdict(bool checkpoint)
+{
+	return checkpoint ? "no checkpoint can be made" : "cannot move";
+}
+
 static void explain_one(struct ctm_explain_ctx *x, const struct ctm_open *o, char *buf)
 {
 	char *path = ctm_path(file_user_path(o->file), buf);
@@ -486,9 +525,9 @@ static void explain_one(struct ctm_explain_ctx *x, const struct ctm_open *o, cha
 	if (o->refused[0] && o->unsure)
 		x->unsure = true;
 	if (o->refused[0] && o->fd < 0)
-		ctm_stop(x, "%s: cannot move", o->refused);
+		ctm_stop(x, "%s: %s", o->refused, verdict(x->checkpoint));
 	else if (o->refused[0])
-		ctm_stop(x, "fd %d: %s: cannot move", o->fd, o->refused);
+		ctm_stop(x, "fd %d: %s: %s", o->fd, o->refused, verdict(x->checkpoint));
 	else if (o->kind == CTM_FILE_HOME)
 		ctm_note(x, "home", "fd %d (%s)", o->fd, path);
 }
@@ -496,7 +535,7 @@ static void explain_one(struct ctm_explain_ctx *x, const struct ctm_open *o, cha
 void ctm_explain_files(struct ctm_explain_ctx *x)
 {
 	struct ctm_files t = { .p = x->p, .at_home = x->at_home, .frozen = x->frozen,
-			       .fork = x->fork };
+			       .fork = x->fork, .checkpoint = x->checkpoint };
 	char *buf = kvmalloc(CTM_PATH_MAX, GFP_KERNEL);
 	struct ctm_areas as = {};
 	unsigned int i;
@@ -564,6 +603,14 @@ static void fill_common(struct ctm_capture *c, const struct ctm_open *o, struct 
 		r->oflags &= O_ACCMODE | O_LARGEFILE;
 	if (o->kind == CTM_FILE_HOME) {
 		r->mode = file_inode(f)->i_mode & S_IFMT;
+	} else if (o->ident && c->checkpoint) {
+		/* nobody changes it now: nobody should have changed it then */
+		bool same = !(o->ident->flags & CTM_IDENT_DIR) && !inode_is_open_for_write(file_inode(f));
+
+		/* not the inode: it may be another one after a reboot */
+		r->mode = o->ident->mode;
+		r->isize = same ? o->ident->isize : 0;
+		r->mtime_ns = same ? o->ident->mtime_ns : 0;
 	} else if (o->ident) {
 		r->mode = o->ident->mode;
 		r->ino = o->ident->flags & CTM_IDENT_SHARED_FS ? o->ident->ino : 0;
@@ -698,13 +745,15 @@ static int decide(struct ctm_capture *c, struct ctm_files *t, struct ctm_areas *
 
 	for (i = 0; !err && i < as->n; i++)
 		if (as->a[i].refused)
-			err = ctm_fail(c, -EOPNOTSUPP, "%s (%pD): cannot move", as->a[i].refused, as->a[i].file);
+			err = ctm_fail(c, -EOPNOTSUPP, "%s (%pD): %s", as->a[i].refused, as->a[i].file,
+				       verdict(c->checkpoint));
 	for (i = 0; !err && i < t->n; i++) {
 		if (t->o[i].refused[0] && t->o[i].fd >= 0)
-			err = ctm_fail(c, -EOPNOTSUPP, "fd %d (%pD): %s: cannot move", t->o[i].fd,
-				       t->o[i].file, t->o[i].refused);
+			err = ctm_fail(c, -EOPNOTSUPP, "fd %d (%pD): %s: %s", t->o[i].fd,
+				       t->o[i].file, t->o[i].refused, verdict(c->checkpoint));
 		else if (t->o[i].refused[0])
-			err = ctm_fail(c, -EOPNOTSUPP, "%s: cannot move", t->o[i].refused);
+			err = ctm_fail(c, -EOPNOTSUPP, "%s: %s", t->o[i].refused,
+				       verdict(c->checkpoint));
 		t->o[i].id = i + 1;
 	}
 	return err;

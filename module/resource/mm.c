@@ -276,7 +276,7 @@ static void explain_areas(struct ctm_explain_ctx *x, const struct ctm_areas *as,
 		else if (x->fork && a->kind == CTM_VMA_FILE_SHARED && ctm_is_shmem(a->file))
 			stop_area(x, a, "shared memory, which a child elsewhere cannot share", buf);
 		else if (a->kind == CTM_VMA_FILE_SHARED && a->vm_flags & VM_MAYWRITE &&
-			 !ctm_is_shmem(a->file) &&
+			 !ctm_is_shmem(a->file) && !x->checkpoint &&
 			 !ctm_fs_shared(file_user_path(a->file)->dentry->d_sb))
 			stop_area(x, a, "a shared writable mapping", buf);
 		else

@@ -87,6 +87,7 @@ struct ctm_files {
 	bool at_home;
 	bool frozen;
 	bool fork;			/* for children, who shall share what is open */
+	bool checkpoint;		/* for a process that has no home: see classify_kept() */
 	bool unsure;			/* set by ctm_open_outside() */
 	struct ctm_capture *c;	/* with the idents, or NULL: explaining */
 	struct ctm_open *o;

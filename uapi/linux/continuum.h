@@ -33,6 +33,9 @@
  * ETIME         its time to live is over; it is destroyed
  * EINPROGRESS   the outcome is not known yet: the process is in limbo
  * ENOENT        no node that answers has a block of that name
+ * EREMOTE       the process runs on another node, and the call has to be made there
+ * EBADMSG       an image is no good: see reason
+ * EEXIST        a process of that GPID lives
  * ENOSPC        a quota is used up: the reason says whose, and on which node
  *
  * Where a structure has `reason`, the kernel leaves there, on an error, a text
@@ -568,6 +571,102 @@ struct ctm_locate {
 	char reason[CTM_REASON_MAX];
 };
 
+#define CTM_CHECKPOINT_ABI	128
+
+/**
+ * struct ctm_checkpoint - CTM_IOC_CHECKPOINT: the image of a process, to be kept
+ * @size:    sizeof(struct ctm_checkpoint)
+ * @flags:   must be 0
+ * @gpid:    the process, which runs on this node
+ * @bytes, @records, @pages: out: of the image; @pages are a part of the bytes
+ * @epoch, @uid, @gid, @threads, @comm, @home_name: out: of the process
+ * @ttl:     out: what useful work gives it back
+ * @lease_ms: out: 0: no lease
+ * @abi, @abi_len: out: what a node must have to run it; for RESTORE
+ * @pad:     0
+ * @reason:  text on an error
+ *
+ * By the owner or CAP_SYS_ADMIN, on a file that nothing else was done with.  The process is
+ * frozen, its image made in memory, and runs on, all before this returns; then read(2) on the
+ * file gives the image, a sequence of records (core/image.h), up to an end of file. Killable;
+ * blocks for as long as a freeze (up to 10 s; a terminal, 20 more) and a copy take.
+ *
+ * What is open: files are named by path, their content is not in the image; what the process
+ * has for itself (pipes, eventfd, memfd, ...) is.  A standard stream (0, 1, 2) that is a pipe,
+ * a terminal or something else that others have becomes one of whoever restores it.
+ *
+ * EREMOTE: it runs on another node.  EOPNOTSUPP: it has something that cannot be kept. ENOSPC:
+ * images take more memory than they may on this node.  EINVAL: the caller is in the process.
+ */
+struct ctm_checkpoint {
+	__u32 size;
+	__u32 flags;
+	__u64 gpid;
+	__u64 bytes;
+	__u64 records;
+	__u64 pages;
+	__u32 epoch;
+	__u32 uid;
+	__u32 gid;
+	__u32 threads;
+	__u32 ttl;
+	__u32 lease_ms;
+	__u32 abi_len;
+	__u32 pad;
+	__u8 abi[CTM_CHECKPOINT_ABI];
+	char comm[CTM_COMM_MAX];
+	char home_name[CTM_NAME_MAX];
+	char reason[CTM_REASON_MAX];
+};
+
+/**
+ * struct ctm_restore - CTM_IOC_RESTORE: a process of an image
+ * @size:    sizeof(struct ctm_restore)
+ * @flags:   CTM_RESTORE_*
+ * @gpid:    in, with CTM_RESTORE_BEGIN: of the process in the image; out: of the new one
+ * @stream:  open files of the caller for standard streams of which the image has none (fd 0,
+ *           1, 2); -1: there is none
+ * @ttl:     time to live, 0: the default
+ * @lease_ms: 0: no lease
+ * @abi, @abi_len: with CTM_RESTORE_BEGIN: as CHECKPOINT gave them
+ * @reason:  text on an error
+ *
+ * Called twice, on a file that nothing else was done with.  With CTM_RESTORE_BEGIN it says
+ * whether that process may be restored on this node, and @gpid, what it will be: what it was,
+ * if that is a number of this node and nobody has it; else a new one.  Then write(2) takes the
+ * image: each record by itself, whole, and after a record of pages these, in any portions.  A
+ * record that is no good spoils the image.  The second call builds the process and lets it
+ * run; the file is then that of its deputy (see CTM_IOC_DEPUTY), and its home is here.
+ *
+ * CTM_RESTORE_AS_NEW, with both: another process, with a new GPID, whether the first one lives
+ * or not.
+ *
+ * Any user, if the image has his ids alone, no capability, and no limit or priority that he
+ * could not have himself; CAP_SYS_ADMIN any image that the node lets land (allow_root).  The
+ * second call is made by the same user.  Killable; blocks until the process runs, which may
+ * take 60 s when no restorer is ready.
+ *
+ * EEXIST: the process lives (see reason).  EHOSTUNREACH: a node that would know whether it
+ * does not answer.  EBADMSG: not an image, or not whole.  EPERM: it claims what this user may
+ * not have.  EXDEV: another CPU, kernel build or version, or this node takes none.  ENOSPC: no
+ * room for the image. What fails while the process is built (a file that is not there any
+ * more, or is another one) has its own errno.  After any error there is no new process, and
+ * the record of the earlier one is as it was.
+ */
+struct ctm_restore {
+	__u32 size;
+	__u32 flags;
+	__u64 gpid;
+	__s32 stream[3];
+	__u32 ttl;
+	__u32 lease_ms;
+	__u32 abi_len;
+	__u8 abi[CTM_CHECKPOINT_ABI];
+	char reason[CTM_REASON_MAX];
+};
+#define CTM_RESTORE_BEGIN	(1u << 0)
+#define CTM_RESTORE_AS_NEW	(1u << 1)
+
 /* ---- for continuumd, keepers, restorers (CAP_SYS_ADMIN in the initial user namespace) ---- */
 
 /**
@@ -903,7 +1002,8 @@ struct ctm_serve {
 #define CTM_IOC_LOCATE		CTM_IOC(0x1c)
 #define CTM_IOC_WORKED		CTM_IOC(0x1d)
 #define CTM_IOC_RESULT		CTM_IOC(0x1e)
-/* 0x1f CHECKPOINT 0x20 RESTORE: reserved */
+#define CTM_IOC_CHECKPOINT	CTM_IOC(0x1f)
+#define CTM_IOC_RESTORE		CTM_IOC(0x20)
 #define CTM_IOC_EXPLAIN		CTM_IOC(0x21)
 #define CTM_IOC_SET		CTM_IOC(0x22)
 #define CTM_IOC_RECOVER		CTM_IOC(0x23)
