@@ -36,7 +36,7 @@ _continuumctl_signals() {
 }
 
 _continuumctl_commands="up down join leave reload drain set get genkey status peers ps top events trace
-	metrics report run migrate kill wait explain suspend resume recover logs put cat pin drop locate blocks
+	metrics report run migrate kill wait explain suspend resume recover checkpoint restore image logs put cat pin drop locate blocks
 	wordcount map check version help"
 _continuumctl_settings="accept allow_root encrypt t_high t_low valve watchdog watchdog_contention"
 
@@ -46,13 +46,14 @@ _continuumctl_options() {
 	up) echo --module ;;
 	down) echo --keep ;;
 	drain) echo --force ;;
-	get|status|peers|wait|explain|check|locate|blocks) echo -j --json ;;
+	get|status|peers|wait|explain|check|locate|blocks|image) echo -j --json ;;
 	events) echo -j --json -s --since ;;
 	ps) echo -a -j --json ;;
 	report) echo -d --duration -o --output -r --record ;;
 	trace) echo -j --json -d --duration -n --moves ;;
 	metrics) echo -p --processes -o --output ;;
 	run) echo --to --pin --ttl --lease --linger -d --detach ;;
+	restore) echo --as-new -d --detach ;;
 	migrate) echo -j --json --cluster ;;
 	kill) echo -s -u --user --family --all ;;
 	put) echo -j --json --copies --chunk --family ;;
@@ -102,7 +103,7 @@ _continuumctl_argument() {
 		esac
 		;;
 	ps:*|kill:*|suspend:*|resume:*) _continuumctl_gpids ;;
-	trace:0|migrate:0|wait:0|explain:0|recover:0|logs:0) _continuumctl_gpids ;;
+	trace:0|migrate:0|wait:0|explain:0|recover:0|checkpoint:0|logs:0) _continuumctl_gpids ;;
 	migrate:1) _continuumctl_nodes; echo any home ;;
 	explain:1) _continuumctl_nodes ;;
 	esac
@@ -149,7 +150,9 @@ _continuumctl() {
 		_continuumctl_reply "$(_continuumctl_options "$command")" "$word"
 	elif [ "$command" = run ] && ((arguments == 0)); then
 		mapfile -t COMPREPLY < <(compgen -c -- "$word")
-	elif [[ " run put wordcount map report " == *" $command "* ]]; then
+	elif [ "$command:$arguments" = checkpoint:1 ]; then
+		_continuumctl_files "$word"
+	elif [[ " run put wordcount map report restore image " == *" $command "* ]]; then
 		_continuumctl_files "$word"
 	else
 		_continuumctl_reply "$(_continuumctl_argument "$command" "$arguments" "$before")" "$word"

@@ -122,6 +122,9 @@ int command_recover(int argc, char **argv);
 int command_suspend(int argc, char **argv);
 int command_resume(int argc, char **argv);
 int command_logs(int argc, char **argv);
+int command_checkpoint(int argc, char **argv);		/* checkpoint.c */
+int command_image(int argc, char **argv);
+int command_restore(int argc, char **argv);		/* restore.c */
 int command_check(int argc, char **argv);		/* check.c */
 int command_put(int argc, char **argv);			/* blocks.c */
 int command_cat(int argc, char **argv);

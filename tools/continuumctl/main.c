@@ -132,6 +132,19 @@ static const struct command commands[] = {
 	  "the source does not answer, the one that has landed does; if there is none, the\n"
 	  "process ends as \"host lost\". Work done elsewhere since then may be done twice:\n"
 	  "first try to bring back the node that does not answer.\n", command_recover },
+	{ "checkpoint", "GPID FILE", "keep a process in a file",
+	  "The process runs on. FILE is written whole or not at all; who can read it can read\n"
+	  "the memory of the process. Open files are named in it, not kept: they have to be\n"
+	  "there when it is restored. Run it on the node that has the process.\n", command_checkpoint },
+	{ "restore", "[--as-new] [-d] FILE", "a process of a checkpoint runs on",
+	  "  --as-new      another process, with a GPID of its own, even if the first one lives\n"
+	  "  -d, --detach  do not wait: print the GPID; input is /dev/null, output that went to\n"
+	  "                a terminal or a pipe goes to \"logs\"\n"
+	  "\n"
+	  "Its home is this node, its streams are those of this command where they were a\n"
+	  "pipe or a terminal. The exit status is that of the process, 125 when Continuum failed.\n",
+	  command_restore },
+	{ "image", "[-j] FILE", "is a checkpoint whole, and what is in it", NULL, command_image },
 	{ "logs", "GPID", "what a process that was started with run -d has written", NULL,
 	  command_logs },
 	{ "put", "[-j] [--copies N] [--chunk SIZE] [--family] FILE...",
@@ -208,7 +221,7 @@ static void print_usage(FILE *to)
 {
 	fputs("usage: continuumctl COMMAND [ARGUMENT...]\n\n", to);
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
+		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n\"continuumctl COMMAND --help\" says more. -j gives JSON.\n", to);
 }
 

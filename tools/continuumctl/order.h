@@ -45,4 +45,7 @@ int order_make(struct order *order, const struct wish *wish, const struct tty *t
  */
 int run_wish(const struct wish *wish, struct tty *tty, char **argv);
 
+/** run_release() - descriptors that are the process's now are closed here, as far as may be (run.c) */
+void run_release(const int *fds, unsigned int count);
+
 #endif /* CONTINUUMCTL_ORDER_H */

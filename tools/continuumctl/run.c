@@ -255,12 +255,12 @@ static int finish_detached(const struct wish *wish, uint64_t gpid)
  * else holds too cannot travel, and a pipe held here would not end.  Only where
  * our own messages go stays open: a file is opened once more, a pipe is kept.
  */
-static void release_descriptors(const struct order *order)
+void run_release(const int *fds, unsigned int count)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (unsigned int i = 1; i < order->count; i++) {
-		int fd = order->fds[i];
+	for (unsigned int i = 0; i < count; i++) {
+		int fd = fds[i];
 		struct stat st;
 		int own;
 
@@ -318,7 +318,7 @@ int run_wish(const struct wish *wish, struct tty *tty, char **argv)
 	close(order.fds[0]);
 	if (wish->detach)
 		return finish_detached(wish, reply.gpid);
-	release_descriptors(&order);
+	run_release(order.fds + 1, order.count - 1);
 	if (device < 0)
 		return finish_ended(reply.gpid);
 	return finish_deputy(wish, reply.gpid, device, tty);

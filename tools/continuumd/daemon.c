@@ -249,6 +249,34 @@ static void request_reload(struct client *client)
 		client_answer(client, &reply, -1);
 }
 
+static void request_log(struct client *client, const struct request *request)
+{
+	struct daemon_reply reply = { 0 };
+	int fd = process_log_open(&daemon_state.config, &client->peer, request->head.log_fds);
+
+	if (fd < 0) {
+		client_refuse(client, -fd, "its log: %s", strerror(-fd));
+		return;
+	}
+	client_answer(client, &reply, fd);
+	close(fd);
+}
+
+static void request_deputy(struct client *client, struct request *request)
+{
+	struct daemon_reply reply = { 0 };
+	int result = request->count == 1 && is_deputy_file(request->fds[0]) ? 0 : -EINVAL;
+
+	if (!result)
+		result = detach_deputy(&client->peer, client->groups, client->group_count,
+				       request->fds[0]);
+	request_close(request);
+	if (result)
+		client_refuse(client, -result, "its deputy: %s", strerror(-result));
+	else
+		client_answer(client, &reply, -1);
+}
+
 static void take_request(struct client *client, struct request *request)
 {
 	if (daemon_state.stopping || daemon_state.draining) {
@@ -260,8 +288,14 @@ static void take_request(struct client *client, struct request *request)
 		start_begin(&daemon_state.config, client, request);
 		return;
 	}
+	if (request->head.type == DAEMON_DEPUTY) {
+		request_deputy(client, request);
+		return;
+	}
 	request_close(request);
-	if (client->peer.uid)
+	if (request->head.type == DAEMON_LOG)
+		request_log(client, request);
+	else if (client->peer.uid)
 		client_refuse(client, EPERM, "only root may");
 	else if (request->head.type == DAEMON_STOP)
 		request_stop(client, request->head.flags);

@@ -15,6 +15,12 @@
  * /dev/continuum, already the deputy of the process (CTM_IOC_DEPUTY).  An
  * answer of no error without that descriptor: the process has ended already.
  *
+ * DAEMON_LOG: the answer carries the log of the process of this node with the sequence number
+ * @log_fds, opened for more; the peer's, or its to be.
+ *
+ * DAEMON_DEPUTY: the only descriptor is a /dev/continuum that is a process's deputy; a program is
+ * started for it, as START does with DAEMON_DETACH.
+ *
  * DAEMON_RELOAD and DAEMON_STOP: root only.  STOP is answered when the node is
  * down; @flags DAEMON_KEEP: stop the daemon, leave the node up.
  */
@@ -31,6 +37,8 @@ enum daemon_request_type {
 	DAEMON_START	= 1,
 	DAEMON_RELOAD	= 2,
 	DAEMON_STOP	= 3,
+	DAEMON_LOG	= 4,
+	DAEMON_DEPUTY	= 5,
 };
 
 #define DAEMON_DETACH	(1u << 0)

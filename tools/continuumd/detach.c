@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,39 @@ void process_log_name(struct process_log *log, const struct config *config, __u6
 		log->path[0] = '\0';
 }
 
+static int log_open_again(const char *path, const struct ucred *peer)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	int result = -EPERM;
+
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (!peer->uid || st.st_uid == peer->uid) &&
+	    !fcntl(fd, F_SETFL, O_APPEND))
+		return fd;
+	close(fd);
+	return result;
+}
+
+int process_log_open(const struct config *config, const struct ucred *peer, __u32 sequence)
+{
+	char path[PATH_MAX + CTM_NAME_MAX + 32];
+	int fd;
+
+	if (mkdir(config->log_dir, 0755) && errno != EEXIST)
+		return -errno;
+	snprintf(path, sizeof(path), "%s/%s.%u", config->log_dir, config->name, sequence);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? log_open_again(path, peer) : -errno;
+	if (!fchown(fd, peer->uid, peer->gid))
+		return fd;
+	close(fd);
+	unlink(path);
+	return -EIO;
+}
+
 void process_log_drop(struct process_log *log)
 {
 	if (log->fd < 0)
@@ -96,6 +130,17 @@ int detach_deputy(const struct ucred *peer, const gid_t *groups, unsigned int gr
 	if (!pid)
 		become_deputy(peer, groups, group_count, device);
 	return 0;
+}
+
+bool is_deputy_file(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLPRI };
+	struct stat own, device;
+
+	/* a file without such a role answers POLLERR */
+	return !fstat(fd, &own) && !stat("/dev/continuum", &device) && S_ISCHR(own.st_mode) &&
+	       own.st_rdev == device.st_rdev && poll(&poll_fd, 1, 0) >= 0 &&
+	       !(poll_fd.revents & POLLERR);
 }
 
 void detach_main(int device)

@@ -5,6 +5,7 @@
 #ifndef CONTINUUMD_DETACH_H
 #define CONTINUUMD_DETACH_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -23,6 +24,9 @@ int process_log_create(struct process_log *log, const struct config *config,
 /** process_log_name() - give it the name of its process */
 void process_log_name(struct process_log *log, const struct config *config, __u64 gpid);
 
+/** process_log_open() - of the process with that number, or a new one.  Return: a descriptor or -errno */
+int process_log_open(const struct config *config, const struct ucred *peer, __u32 sequence);
+
 /** process_log_drop() - close it, and remove it unless it has its name */
 void process_log_drop(struct process_log *log);
 
@@ -34,6 +38,9 @@ void process_log_drop(struct process_log *log);
  */
 int detach_deputy(const struct ucred *peer, const gid_t *groups, unsigned int group_count,
 		  int device);
+
+/** is_deputy_file() - is that /dev/continuum, and a deputy's? */
+bool is_deputy_file(int fd);
 
 /** detach_main() - the deputy's program (continuumd --deputy); does not return */
 _Noreturn void detach_main(int device);

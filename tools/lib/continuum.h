@@ -76,6 +76,17 @@ int continuum_suspend(int fd, uint64_t gpid, char *reason);
 int continuum_resume(int fd, uint64_t gpid, char *reason);
 int continuum_recover(int fd, uint64_t gpid, char *reason);	/* reason: also on success */
 
+/**
+ * continuum_checkpoint() - the image of a process, to be read from @fd, on which nothing else was done
+ * @result: receives what is known of it, and reason
+ */
+int continuum_checkpoint(int fd, uint64_t gpid, struct ctm_checkpoint *result);
+/**
+ * continuum_restore() - one of the two calls of CTM_IOC_RESTORE
+ * @r: all but its size is set; receives gpid and reason
+ */
+int continuum_restore(int fd, struct ctm_restore *r);
+
 /** continuum_set() - change a property of a process; @property: enum ctm_property */
 int continuum_set(int fd, uint64_t gpid, uint32_t property, uint64_t value, char *reason);
 

@@ -176,6 +176,20 @@ int continuum_recover(int fd, uint64_t gpid, char *reason)
 	return call_target(fd, CTM_IOC_RECOVER, gpid, reason);
 }
 
+int continuum_checkpoint(int fd, uint64_t gpid, struct ctm_checkpoint *result)
+{
+	memset(result, 0, sizeof(*result));
+	result->size = sizeof(*result);
+	result->gpid = gpid;
+	return call(fd, CTM_IOC_CHECKPOINT, result);
+}
+
+int continuum_restore(int fd, struct ctm_restore *r)
+{
+	r->size = sizeof(*r);
+	return call(fd, CTM_IOC_RESTORE, r);
+}
+
 int continuum_explain(int fd, uint64_t gpid, const char *node, char *text, size_t length,
 		      struct ctm_explain *result)
 {
