@@ -10,14 +10,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL		/* from libxxhash's header: nothing to be linked with */
+#include <xxhash.h>
+
 #include "imagefile.h"
-#include "xxh64.h"
 
 _Static_assert(sizeof(struct image_head) == 512, "file format");
 _Static_assert(sizeof(struct image_entry) == 24, "file format");
 _Static_assert(IMAGE_BUFFER >= CTM_REC_MAX, "a record fits");
 
 #define SUMMED	offsetof(struct image_head, sum)
+
+uint64_t image_sum(const void *data, size_t length)
+{
+	return XXH64(data, length, 0);
+}
 
 /* ---- writing ---- */
 
@@ -76,7 +83,7 @@ int image_write_record(struct image_writer *w, const struct ctm_rec *rec)
 
 	if (entry.length > CTM_REC_MAX)
 		return -EBADMSG;
-	entry.sum = xxh64(rec, entry.length);
+	entry.sum = image_sum(rec, entry.length);
 	error = add_entry(w, &entry);
 	return error ? error : append(w, rec, entry.length);
 }
@@ -88,7 +95,7 @@ int image_write_pages(struct image_writer *w, const void *pages, size_t length)
 	if (!entry || entry->pages || length % CTM_PAGE || length > IMAGE_BUFFER)
 		return -EINVAL;
 	entry->pages = (uint32_t)(length / CTM_PAGE);
-	entry->pages_sum = length ? xxh64(pages, length) : 0;
+	entry->pages_sum = length ? image_sum(pages, length) : 0;
 	return append(w, pages, length);
 }
 
@@ -107,9 +114,9 @@ int image_write_end(struct image_writer *w, struct image_head *head)
 	head->pages = 0;
 	for (uint64_t i = 0; i < w->count; i++)
 		head->pages += w->table[i].pages;
-	head->table_sum = xxh64(w->table, table);
+	head->table_sum = image_sum(w->table, table);
 	memset(head->zero, 0, sizeof(head->zero));
-	head->sum = xxh64(head, SUMMED);
+	head->sum = image_sum(head, SUMMED);
 	return error ? error : write_at(w->fd, head, sizeof(*head), 0);
 }
 
@@ -164,7 +171,7 @@ static int check_head(struct image_reader *r)
 	if (h->version != IMAGE_FILE_VERSION)
 		return bad(r, -EBADMSG, "it is of version %u of the format, this program knows %u",
 			   h->version, IMAGE_FILE_VERSION);
-	if (h->size != sizeof(*h) || h->sum != xxh64(h, SUMMED))
+	if (h->size != sizeof(*h) || h->sum != image_sum(h, SUMMED))
 		return bad(r, -EBADMSG, "its head is damaged");
 	if (!is_text(h->comm, sizeof(h->comm)) || !is_text(h->home, sizeof(h->home)) ||
 	    !is_text(h->host, sizeof(h->host)) || !is_text(h->kernel, sizeof(h->kernel)) ||
@@ -219,7 +226,7 @@ static int read_table(struct image_reader *r)
 	if (!r->table)
 		return bad(r, -ENOMEM, "%s", strerror(ENOMEM));
 	error = read_at(r, r->table, length, sizeof(r->head) + r->head.bytes);
-	if (!error && xxh64(r->table, length) != r->head.table_sum)
+	if (!error && image_sum(r->table, length) != r->head.table_sum)
 		error = bad(r, -EBADMSG, "its table is damaged");
 	return error ? error : check_table(r);
 }
@@ -248,7 +255,7 @@ static int check_record(struct image_reader *r, const struct ctm_rec *rec, const
 	const struct ctm_rec_pages *pages = (const void *)(rec + 1);
 	const char *why = "";
 
-	if (xxh64(rec, entry->length) != entry->sum)
+	if (image_sum(rec, entry->length) != entry->sum)
 		return bad(r, -EBADMSG, "record %llu is damaged", nr);
 	if (rec->len != entry->length - sizeof(*rec) || rec->type == CTM_REC_ABORT)
 		return bad(r, -EBADMSG, "record %llu: not one of a checkpoint", nr);
@@ -287,7 +294,7 @@ long image_pages(struct image_reader *r, void *buffer)
 
 	if (error)
 		return error;
-	if (length && xxh64(buffer, length) != entry->pages_sum)
+	if (length && image_sum(buffer, length) != entry->pages_sum)
 		return bad(r, -EBADMSG, "the pages of record %llu are damaged",
 			   (unsigned long long)r->next - 1);
 	return (long)length;

@@ -31,7 +31,7 @@
 #define IMAGE_BUFFER		((size_t)CTM_PAGES_MAX * CTM_PAGE)
 
 /**
- * struct image_head - @sum is xxh64() of all before it
+ * struct image_head - @sum is image_sum() of all before it
  * @made_ns: when, since 1970
  * @abi: as CTM_IOC_CHECKPOINT gave it
  * @kernel, @machine: as uname(2) has them, where it was made
@@ -65,6 +65,9 @@ struct image_entry {
 	uint64_t sum;
 	uint64_t pages_sum;
 };
+
+/** image_sum() - XXH64 with seed 0: finds accidents, not enemies */
+uint64_t image_sum(const void *data, size_t length);
 
 /* ---- writing ---- */
 
