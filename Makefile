@@ -82,6 +82,7 @@ bench: setup
 	$(MAKE) tools
 	$(MAKE) -s -C selftests/bench run
 	selftests/bench/bench
+	selftests/bench/blocks
 
 # The module goes to the running kernel, so KVER does not apply.
 install: tools

@@ -2,8 +2,8 @@
 /*
  * stream - what the wire between two nodes gives, and their clocks
  *
- *   stream sink PORT [tls]              takes a stream
- *   stream source HOST PORT MIB [tls]   sends MIB as fast as it goes, prints
+ *   stream sink PORT [tls|hash]         takes a stream
+ *   stream source HOST PORT MIB [tls|hash]  sends MIB as fast as it goes, prints
  *                                       bytes a second, by the time at which the
  *                                       sink says that it has all
  *   stream get PORT                     what comes goes to standard output
@@ -14,6 +14,8 @@
  *
  * tls: kernel TLS 1.3 records, AES-GCM-128, with keys that everybody knows: what
  * encryption costs, not what it hides.
+ * hash: both ends compute the BLAKE2s of each MiB (hash.h): before it is sent, and when it
+ * has come.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,10 +30,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hash.h"
+
 #define CHUNK		(1u << 20)
 #define ASKINGS		50
 
 static char buffer[CHUNK];
+static int hashed;
 
 static void die(const char *what)
 {
@@ -138,6 +143,14 @@ static void read_all(int fd, void *data, size_t len)
 	}
 }
 
+static void hash_buffer(size_t n)
+{
+	unsigned char name[HASH_BYTES];
+
+	if (hashed)
+		hash(name, buffer, n);
+}
+
 static void sink(int fd)
 {
 	uint64_t left;
@@ -147,6 +160,7 @@ static void sink(int fd)
 		size_t n = left < CHUNK ? left : CHUNK;
 
 		read_all(fd, buffer, n);
+		hash_buffer(n);
 		left -= n;
 	}
 	write_all(fd, "", 1);
@@ -161,8 +175,10 @@ static void source(int fd, uint64_t bytes)
 		buffer[i] = i * 2654435761u >> 13;
 	begin = now_us(CLOCK_MONOTONIC);
 	write_all(fd, &bytes, sizeof(bytes));
-	for (uint64_t left = bytes; left; left -= CHUNK)
+	for (uint64_t left = bytes; left; left -= CHUNK) {
+		hash_buffer(CHUNK);
 		write_all(fd, buffer, CHUNK);
+	}
 	read_all(fd, &done, 1);
 	printf("%.0f\n", bytes * 1e6 / (now_us(CLOCK_MONOTONIC) - begin));
 }
@@ -219,6 +235,7 @@ int main(int argc, char **argv)
 	int tls = !strcmp(argv[argc - 1], "tls");
 	int fd;
 
+	hashed = !strcmp(argv[argc - 1], "hash");
 	if (!strcmp(what, "sink")) {
 		fd = accept_one(argv[2]);
 		if (tls)
