@@ -306,6 +306,13 @@ static int put_result(struct ctm_capture *c)
 	return r->len ? put_record(c, CTM_REC_RESULT, 0, sizeof(*r)) : 0;
 }
 
+static int put_waits(struct ctm_capture *c)
+{
+	struct ctm_rec_waits w = { .took = c->p->took };
+
+	return w.took ? ctm_put(c, CTM_REC_WAITS, &w, sizeof(w)) : 0;
+}
+
 static int put_end(struct ctm_capture *c)
 {
 	struct ctm_rec_end end = { .records = c->records, .pages = c->pages };
@@ -319,9 +326,9 @@ static int put_all(struct ctm_capture *c)
 		ctm_capture_creds, ctm_capture_task, ctm_capture_rlimits, ctm_capture_mm,
 		ctm_capture_files, put_tty, ctm_capture_vmas, ctm_capture_sighand,
 		ctm_timers_take, ctm_capture_timers, ctm_capture_threads,
-		ctm_capture_pages, ctm_capture_pending, put_applied, put_result, put_end,
+		ctm_capture_pages, ctm_capture_pending, put_applied, put_result, put_waits, put_end,
 	};
-	/* no timers, no signals that wait, no result: those are its parent's */
+	/* no timers, no signals that wait, no result, no children: those are its parent's */
 	static int (*const fork_steps[])(struct ctm_capture *) = {
 		ctm_capture_creds, ctm_capture_task, ctm_capture_rlimits, ctm_capture_mm,
 		ctm_capture_files, ctm_capture_vmas, ctm_capture_sighand, ctm_capture_timers,

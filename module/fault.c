@@ -8,7 +8,7 @@
  *
  * POINT is "send NAME" or "recv NAME" with the name of a frame of the handoff
  * (OFFER ACCEPT REFUSE BEGIN IMAGE PREPARED COMMIT STARTED RELEASED ABORT) or of a
- * call (CONSENT MOVED EXITED QUERY HANDED ...), "restore record" (in the restorer),
+ * call (CONSENT MOVED EXITED QUERY HANDED ...; "answer NAME" is the call's, when it was served), "restore record" (in the restorer),
  * or "alloc any" (allocations of the handoff's code).  ACTION:
  *
  *   drop      the message is lost; an allocation fails
@@ -135,6 +135,8 @@ enum ctm_fault ctm_fault_call(const char *way, unsigned int type)
 		[CTM_CALL_EXITED] = "EXITED", [CTM_CALL_QUERY] = "QUERY",
 		[CTM_CALL_RELEASED] = "RELEASED", [CTM_CALL_HANDED] = "HANDED",
 		[CTM_CALL_HELD] = "HELD", [CTM_CALL_VOID] = "VOID", [CTM_CALL_RECLAIM] = "RECLAIM",
+		[CTM_CALL_FORK_START] = "START", [CTM_CALL_FORK_CLOSE] = "CLOSE",
+		[CTM_CALL_FORK_TAKE] = "TAKE",
 	};
 
 	return type < ARRAY_SIZE(names) && names[type] ? ctm_fault(way, names[type]) : CTM_FAULT_NONE;

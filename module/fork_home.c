@@ -20,7 +20,6 @@
 
 #define CALL_MS		5000
 #define WAIT_SLICE_MS	20000
-#define WAIT_RETRY_MS	500
 #define RECORDS_MAX	16384u	/* exit records of children */
 #define CLEAN_STEP	(HZ)
 #define CLEAN_MS	2000	/* for one member of a family that is over */
@@ -456,68 +455,105 @@ static int serve_wait(u32 from, const void *req, size_t len, void *resp, size_t 
 	return err;
 }
 
-static int serve_take(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
-{
-	const struct child_call *c = req;
-	struct ctm_process *p;
+/*
+ * TAKE - the record of a child for its parent, exactly once
+ *
+ * Each TAKE of a parent has a number, which begins with its epoch, so that they rise from host to
+ * host; and it says which was the last that was answered, which travels with the parent.
+ * Home keeps what it has answered to the last one: that child is taken when a later TAKE says
+ * that the answer has come, and if it has not, the child is there as before.
+ */
+struct take_call {
+	__u64 parent;
+	__u64 child;			/* 0: any */
+	__u64 nr;			/* not 0 */
+	__u64 took;			/* 0: none */
+};
 
-	*resp_len = 0;
-	if (len != sizeof(*c))
-		return -EBADMSG;
-	p = ctm_process_find(c->child);
-	if (p && p->parent == c->parent) {
+/* two at once, of which one comes late, must not both change what was offered */
+static DEFINE_MUTEX(take_lock);
+
+static void taken(u64 child)
+{
+	struct ctm_process *p = ctm_process_find(child);
+
+	if (p) {
 		spin_lock(&p->lock);
-		if (p->ended && !p->taken) {
-			p->taken = true;
-			p->ended_at = jiffies;
-		}
+		p->taken = true;
+		p->ended_at = jiffies;
 		spin_unlock(&p->lock);
 	}
-	ctm_process_put(p);		/* not there any more: taken, and forgotten since */
-	return 0;
+	ctm_process_put(p);
 }
 
-static int ask(u64 parent, u64 child, enum ctm_call_type type, unsigned int slice_ms,
-	       struct ctm_wait *out)
+static int offer(struct ctm_process *parent, const struct take_call *t, struct ctm_wait *out)
 {
-	struct child_call c = { .parent = parent, .child = child, .slice_ms = slice_ms };
-	size_t len = out ? sizeof(*out) : 0;
-	int err = ctm_call(CTM_GPID_NODE(parent), type, &c, sizeof(c), out, &len, slice_ms + CALL_MS);
+	struct child_call c = { .parent = t->parent, .child = t->child };
+	int err;
 
-	return err ?: len == (out ? sizeof(*out) : 0) ? 0 : -EPROTO;
+	if (t->nr < parent->take_nr)
+		return -ESTALE;
+	if (t->nr == parent->take_nr && parent->offered)
+		c.child = parent->offered;
+	else if (parent->offered && t->took == parent->take_nr)
+		taken(parent->offered);
+	parent->take_nr = t->nr;
+	err = look(&c, out);
+	parent->offered = err ? 0 : out->gpid;
+	return err;
 }
 
-/*
- * A child is looked at, then taken, by one thread at a time: so a second TAKE of it is
- * the same one, whose answer was lost.  As long as it is not known to have been taken it
- * stands in p->taking, for whoever waits next.
- */
+static int serve_take(u32 from, const void *req, size_t len, void *resp, size_t *resp_len)
+{
+	const struct take_call *t = req;
+	struct ctm_process *parent;
+	int err;
+
+	if (len != sizeof(*t) || *resp_len < sizeof(struct ctm_wait))
+		return -EBADMSG;
+	*resp_len = 0;
+	parent = ctm_process_find(t->parent);
+	if (!parent)
+		return -ECHILD;
+	mutex_lock(&take_lock);
+	err = offer(parent, t, resp);
+	mutex_unlock(&take_lock);
+	ctm_process_put(parent);
+	if (!err)
+		*resp_len = sizeof(struct ctm_wait);
+	return err;
+}
+
 static int take(struct ctm_process *p, u64 child, struct ctm_wait *out)
 {
-	struct ctm_wait *w;
-	int err = 0;
+	struct take_call t = { .parent = p->gpid, .child = child };
+	size_t len = sizeof(*out);
+	int err;
 
 	if (mutex_lock_interruptible(&p->wait_lock))
 		return -ERESTARTSYS;
-	if (!p->taking) {
-		w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
-		err = w ? ask(p->gpid, child, CTM_CALL_FORK_WAIT, 0, w) : -ENOMEM;
-		if (err)
-			kfree(w);
-		else
-			p->taking = w;
-	} else if (child && p->taking->gpid != child) {
-		err = -EAGAIN;		/* somebody else's comes first */
-	}
+	spin_lock(&p->lock);
+	t.nr = (u64)p->epoch << 32 | ++p->takes;
+	spin_unlock(&p->lock);
+	t.took = p->took;
+	err = ctm_call(CTM_GPID_NODE(p->gpid), CTM_CALL_FORK_TAKE, &t, sizeof(t), out, &len, CALL_MS);
+	if (!err && len != sizeof(*out))
+		err = -EPROTO;
 	if (!err)
-		err = ask(p->gpid, p->taking->gpid, CTM_CALL_FORK_TAKE, 0, NULL);
-	if (!err) {
-		*out = *p->taking;
-		kfree(p->taking);
-		p->taking = NULL;
-	}
+		p->took = t.nr;
 	mutex_unlock(&p->wait_lock);
 	return err;
+}
+
+/* until a child has ended, for some seconds: 0, -EAGAIN, ... */
+static int await(u64 parent, u64 child)
+{
+	struct child_call c = { .parent = parent, .child = child, .slice_ms = WAIT_SLICE_MS };
+	struct ctm_wait w;
+	size_t len = sizeof(w);
+
+	return ctm_call(CTM_GPID_NODE(parent), CTM_CALL_FORK_WAIT, &c, sizeof(c), &w, &len,
+			WAIT_SLICE_MS + CALL_MS);
 }
 
 int ctm_wait_child(struct ctm_wait *arg)
@@ -531,10 +567,8 @@ int ctm_wait_child(struct ctm_wait *arg)
 		return -ECHILD;
 	do {
 		err = take(p, arg->gpid, &out);
-		if (err == -EAGAIN && hang) {
-			err = ask(p->gpid, arg->gpid, CTM_CALL_FORK_WAIT, WAIT_SLICE_MS, &out);
-			err = err ?: -EAGAIN;
-		}
+		if (err == -EAGAIN && hang)
+			err = await(p->gpid, arg->gpid) ?: -EAGAIN;
 		if (err == -EINTR || (err && signal_pending(current)))
 			err = -ERESTARTSYS;
 	} while (err == -EAGAIN && hang);

@@ -335,6 +335,15 @@ static void take_result(struct ctm_landing *l, const struct ctm_rec *rec)
 	spin_unlock(&l->p->lock);
 }
 
+static void take_waits(struct ctm_landing *l, const struct ctm_rec *rec)
+{
+	const struct ctm_rec_waits *w = (const void *)(rec + 1);
+
+	mutex_lock(&l->p->wait_lock);
+	l->p->took = w->took;
+	mutex_unlock(&l->p->wait_lock);
+}
+
 /* the next record of a stored image, which was judged when it came */
 static int stored_record(struct ctm_landing *l)
 {
@@ -388,6 +397,8 @@ static int next_record(struct ctm_landing *l)
 		return -ENOMEM;
 	if (rec->type == CTM_REC_RESULT)
 		take_result(l, rec);
+	if (rec->type == CTM_REC_WAITS)
+		take_waits(l, rec);
 	return sizeof(*rec) + rec->len;
 bad:
 	ctm_count(CTM_CNT_BAD_IMAGE);

@@ -39,7 +39,7 @@
 
 #define PROCESSES_MAX		65536u
 #define EXIT_RECORD_KEPT	(3600 * HZ)
-#define TAKEN_RECORD_KEPT	(60 * HZ)	/* its taking may be confirmed again */
+#define TAKEN_RECORD_KEPT	(60 * HZ)	/* to be looked at */
 #define EXIT_REPORT_RETRY	(2 * HZ)
 #define LIST_TIMEOUT_MS		2000
 #define SETTLE_RETRY		(3 * HZ)
@@ -74,7 +74,6 @@ static void release(struct kref *ref)
 	ctm_rfiles_free(p);
 	ctm_term_free(p);
 	kvfree(p->applied);
-	kfree(p->taking);
 	kfree_rcu(p, rcu);
 }
 

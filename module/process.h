@@ -92,7 +92,8 @@ struct ctm_process {
 	u32 result_len;			/* what it has left with RESULT so far */
 	u8 result[CTM_RESULT_MAX];
 	struct mutex wait_lock;		/* fork_home.c: one child is taken at a time; covers: */
-	struct ctm_wait *taking;	/* a child whose taking home has not confirmed */
+	u32 takes;			/* TAKEs sent by this host */
+	u64 took;			/* goes with it: number of the last that was answered */
 
 	/* home part: valid when CTM_GPID_NODE(gpid) == ctm_node_id() */
 	bool ended;
@@ -105,6 +106,8 @@ struct ctm_process {
 	u64 fork_boot;
 	bool taken;			/* its parent has waited for it */
 	unsigned int child_ends;	/* children of it that have ended: their number changes @wait */
+	u64 take_nr;			/* fork_home.c, under its take_lock: its last TAKE, ... */
+	u64 offered;			/* ... and the child that it was answered; 0: none */
 
 	/* parts with owners of their own; set once, freed with the process */
 	struct ctm_rfiles *rfiles;

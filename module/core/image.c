@@ -548,6 +548,15 @@ static int check_result(struct ctm_image_state *st, const void *data, u32 len, c
 	return 0;
 }
 
+static int check_waits(struct ctm_image_state *st, const void *data, u32 len, const char **why)
+{
+	const struct ctm_rec_waits *w = data;
+
+	if (!w->took)
+		return bad(why, "waits: nothing");
+	return 0;
+}
+
 static int check_end(struct ctm_image_state *st, const void *data, u32 len, const char **why)
 {
 	const struct ctm_rec_end *e = data;
@@ -579,7 +588,7 @@ static int check_abort(struct ctm_image_state *st, const void *data, u32 len, co
 enum stage {
 	ST_HEAD = 1, ST_CREDS, ST_TASK, ST_RLIMITS, ST_MM, ST_FILES, ST_FDS, ST_EPOLL, ST_TTY,
 	ST_VMAS, ST_SIGHAND, ST_POSIX_TIMERS, ST_ITIMERS, ST_THREADS, ST_CONTENT, ST_PENDING,
-	ST_APPLIED, ST_RESULT, ST_END,
+	ST_APPLIED, ST_RESULT, ST_WAITS, ST_END,
 };
 
 /*
@@ -633,6 +642,8 @@ static const struct {
 			       sizeof(struct ctm_rec_applied) },
 	[CTM_REC_RESULT]   = { check_result, ST_RESULT, ST_THREADS, true, true,
 			       sizeof(struct ctm_rec_result) },
+	[CTM_REC_WAITS]	   = { check_waits, ST_WAITS, ST_THREADS, true, true,
+			       sizeof(struct ctm_rec_waits) },
 	[CTM_REC_END]	   = { check_end, ST_END, ST_THREADS, true, true,
 			       sizeof(struct ctm_rec_end) },
 };

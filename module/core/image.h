@@ -75,6 +75,7 @@ enum ctm_rec_type {
 	CTM_REC_EPOLL		= 19,	/* an entry of an epoll FILE, after the FDs */
 	CTM_REC_APPLIED		= 20,	/* for the module, not the restorer; may be left out */
 	CTM_REC_RESULT		= 21,	/* the same */
+	CTM_REC_WAITS		= 22,	/* the same */
 	CTM_REC_ABORT		= 0x7fff, /* anywhere: no more will come; struct ctm_rec_abort */
 };
 
@@ -408,6 +409,14 @@ struct ctm_rec_result {
 	__u32 len;		/* 1 to CTM_RESULT_MAX */
 	__u32 pad;
 	__u8 data[CTM_RESULT_MAX];
+};
+
+/**
+ * struct ctm_rec_waits - how it waits for its children; no CTM_REC_F_MUST
+ * @took: number of the last TAKE (fork_home.c) whose answer it has seen; not 0
+ */
+struct ctm_rec_waits {
+	__u64 took;
 };
 
 /** struct ctm_rec_abort - the source gave up; CTM_REC_F_MUST is set */

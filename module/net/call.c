@@ -296,7 +296,10 @@ static int serve_one(struct ctm_conn *c, const struct ctm_wire_request *r)
 		goto out;
 	}
 	ret = run_handler(ctm_conn_peer(c), le16_to_cpu(r->type), req, req_len, resp, &resp_len);
-	err = send_reply(c, r->id, ret, resp, min_t(size_t, resp_len, CTM_CALL_MAX));
+	if (ctm_fault_call("answer", le16_to_cpu(r->type)) == CTM_FAULT_DROP)
+		err = -ECONNRESET;
+	else
+		err = send_reply(c, r->id, ret, resp, min_t(size_t, resp_len, CTM_CALL_MAX));
 out:
 	kvfree(req);
 	kvfree(resp);

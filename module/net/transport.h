@@ -145,7 +145,7 @@ enum ctm_call_type {
 	CTM_CALL_FORK_START	= 56,	/* a child's host -> home: may it run? */
 	CTM_CALL_FORK_CLOSE	= 57,	/* forking node -> home: which of them exist? */
 	CTM_CALL_FORK_WAIT	= 58,	/* host -> home: a child that has ended */
-	CTM_CALL_FORK_TAKE	= 59,	/* host -> home: it was given to its parent */
+	CTM_CALL_FORK_TAKE	= 59,	/* host -> home: its record, and the last one has come */
 	CTM_CALL_TYPES		= 64
 };
 

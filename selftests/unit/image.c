@@ -364,6 +364,8 @@ static void threads(void)
 	SET(struct ctm_rec_result, CTM_REC_RESULT, 0, len, CTM_RESULT_MAX + 1);
 	SET(struct ctm_rec_result, CTM_REC_RESULT, 0, pad, 1);
 	OK(struct ctm_rec_result, CTM_REC_RESULT, 0, len, CTM_RESULT_MAX);
+	SET(struct ctm_rec_waits, CTM_REC_WAITS, 0, took, 0);
+	OK(struct ctm_rec_waits, CTM_REC_WAITS, 0, took, -1ull);
 }
 
 /* An image without its i-th record, or with it twice, is right only where that may be. */
@@ -372,7 +374,7 @@ static bool may_miss(u16 type)
 	return type == CTM_REC_FD || type == CTM_REC_EPOLL || type == CTM_REC_TTY ||
 	       type == CTM_REC_VMA || type == CTM_REC_POSIX_TIMER || type == CTM_REC_FILEDATA ||
 	       type == CTM_REC_PENDING || type == CTM_REC_APPLIED ||
-	       type == CTM_REC_RESULT || type == CTM_REC_PAGES;
+	       type == CTM_REC_RESULT || type == CTM_REC_WAITS || type == CTM_REC_PAGES;
 }
 
 static bool may_repeat(u16 type)

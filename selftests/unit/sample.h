@@ -230,6 +230,7 @@ static inline void sample_build(struct sample *s)
 	struct ctm_rec_pending *p;
 	struct ctm_rec_applied *a;
 	struct ctm_rec_result *r;
+	struct ctm_rec_waits *w;
 	struct ctm_rec_end *e;
 
 	memset(s, 0, sizeof(*s));
@@ -255,6 +256,8 @@ static inline void sample_build(struct sample *s)
 	a->floor = 3;
 	r = sample_add(s, CTM_REC_RESULT, sizeof(*r));
 	r->len = 3;
+	w = sample_add(s, CTM_REC_WAITS, sizeof(*w));
+	w->took = 2;
 	e = sample_add(s, CTM_REC_END, sizeof(*e));
 	e->records = s->n - 1;
 	e->pages = s->pages;

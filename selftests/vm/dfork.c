@@ -6,8 +6,10 @@
  *
  *   each      children verify what they are, and leave results; all are waited for
  *   time      the same with children that end at once, and how long it took
- *   move_each the same as each, on the first of the nodes, to which it moves before
+ *   move_MODE the same as MODE, on the first of the nodes, to which it moves before
  *   crash     as each, while a node may go: what became of each child is told, and true
+ *   unheard   as each; at STOP it waits, and is told that this failed; then it moves to the
+ *             first of the nodes, where all records must come, once
  *   spawn     the same by fork and exec of this program
  *   threads   from a program whose other threads change memory all the time
  *   print     children print to the standard output that they have from their parent
@@ -245,6 +247,40 @@ static void move_to(const char *node)
 	snprintf(m.node, sizeof(m.node), "%s", node);
 	if (ioctl(device, CTM_IOC_MIGRATE, &m))
 		fail("to %s: %s: %s", node, strerror(errno), m.reason);
+}
+
+/* ---- unheard ---- */
+
+static void unheard(uint32_t count)
+{
+	char *seen = calloc(1, count);
+	struct ctm_wait w;
+	uint32_t i, k;
+	int err;
+
+	make_pattern();
+	err = dist_fork(count);
+	if (!err)
+		_exit(0);
+	if (err != (int)count)
+		fail("made %d: %s", err, call.reason);
+	printf("forked\n");
+	fflush(stdout);
+	while (working())
+		pause_ms(100);
+	err = wait_child(0, 0, &w);
+	if (!err || err == -ECHILD)
+		fail("the first wait: %s", strerror(-err));
+	move_to(nodes[0]);
+	for (i = 0; i < count; i++) {
+		err = wait_child(0, 0, &w);
+		for (k = 0; !err && k < count && child[k].gpid != w.gpid; k++)
+			;
+		if (err || k == count || seen[k]++)
+			fail("wait %u: %s, child %u", i, strerror(-err), k);
+	}
+	VERIFY(wait_child(0, 0, &w) == -ECHILD);
+	free(seen);
 }
 
 /* ---- time ---- */
@@ -515,18 +551,23 @@ int main(int argc, char **argv)
 	device = open("/dev/continuum", O_RDWR | O_CLOEXEC);
 	MUST(device >= 0);
 	work_ready();
+	if (!strncmp(mode, "move_", 5)) {
+		move_to(nodes[0]);
+		memmove(nodes[0], nodes[1], sizeof(nodes) - sizeof(nodes[0]));
+		nnodes--;
+		mode += 5;
+		printf("moved\n");
+		fflush(stdout);
+	}
 	if (!strcmp(mode, "each"))
 		each(count);
 	else if (!strcmp(mode, "time"))
 		timed(count);
 	else if (!strcmp(mode, "crash"))
 		crash(count);
-	else if (!strcmp(mode, "move_each")) {
-		move_to(nodes[0]);
-		memmove(nodes[0], nodes[1], sizeof(nodes) - sizeof(nodes[0]));
-		nnodes--;
-		each(count);
-	} else if (!strcmp(mode, "spawn"))
+	else if (!strcmp(mode, "unheard"))
+		unheard(count);
+	else if (!strcmp(mode, "spawn"))
 		spawned(argv[0], count);
 	else if (!strcmp(mode, "threads"))
 		from_threads(count);
