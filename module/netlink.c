@@ -87,6 +87,8 @@ static const struct nla_policy node_policy[CTM_NODE_A_MAX + 1] = {
 	[CTM_NODE_A_CONTENTION]	= BOOLEAN,
 	[CTM_NODE_A_FAMILY_BUDGET] = NLA_POLICY_MIN(NLA_U32, 1),
 	[CTM_NODE_A_DRAIN]	= NLA_POLICY_MAX(NLA_U8, 2),
+	[CTM_NODE_A_BLOCKS_NODE_MIB]	= { .type = NLA_U32 },
+	[CTM_NODE_A_BLOCKS_OWNER_MIB]	= { .type = NLA_U32 },
 };
 
 static const struct nla_policy peer_policy[CTM_PEER_A_MAX + 1] = {
@@ -206,6 +208,17 @@ static u32 get_budget(struct genl_info *info)
 	return budget ? nla_get_u32(budget) : CTM_FAMILY_BUDGET;
 }
 
+static void set_quota(struct genl_info *info, struct ctm_store_quota q)
+{
+	struct nlattr **a = info->attrs;
+
+	if (a[CTM_NODE_A_BLOCKS_NODE_MIB])
+		q.node = nla_get_u32(a[CTM_NODE_A_BLOCKS_NODE_MIB]);
+	if (a[CTM_NODE_A_BLOCKS_OWNER_MIB])
+		q.owner = nla_get_u32(a[CTM_NODE_A_BLOCKS_OWNER_MIB]);
+	ctm_store_set_quota(&q);
+}
+
 static int read_keys(struct genl_info *info, u8 keys[CTM_NODE_KEYS][CTM_NODE_KEY],
 		     unsigned int *n)
 {
@@ -259,6 +272,7 @@ static int do_node_up(struct sk_buff *skb, struct genl_info *info)
 	}
 	read_valve(info, &valve);
 	ctm_fork_set_budget(get_budget(info));
+	set_quota(info, (struct ctm_store_quota){});
 	err = register_page(info);
 	if (err)
 		goto out;
@@ -296,6 +310,7 @@ static int do_node_set(struct sk_buff *skb, struct genl_info *info)
 	};
 	struct nlattr **a = info->attrs;
 	char why[CTM_REASON_MAX] = "";
+	struct ctm_store_quota quota;
 	struct ctm_po_config valve;
 	unsigned int i;
 	int err;
@@ -318,6 +333,8 @@ static int do_node_set(struct sk_buff *skb, struct genl_info *info)
 	ctm_balance_set(&valve);
 	if (a[CTM_NODE_A_FAMILY_BUDGET])
 		ctm_fork_set_budget(get_budget(info));
+	ctm_store_quota(&quota);
+	set_quota(info, quota);
 	if (a[CTM_NODE_A_DRAIN])
 		ctm_balance_drain(nla_get_u8(a[CTM_NODE_A_DRAIN]), nla_get_u8(a[CTM_NODE_A_DRAIN]) == 2);
 	if (a[CTM_NODE_A_KEY] || a[CTM_NODE_A_KEY_OLD])
@@ -412,10 +429,12 @@ static int put_identity(struct sk_buff *skb)
 static int put_valve(struct sk_buff *skb)
 {
 	struct ctm_balance_status now;
+	struct ctm_store_quota quota;
 	struct ctm_po_config cfg;
 
 	ctm_balance_config(&cfg);
 	ctm_balance_status(&now);
+	ctm_store_quota(&quota);
 	if (nla_put_string(skb, CTM_NODE_A_MODE, now.mode) ||
 	    nla_put_u8(skb, CTM_NODE_A_DRAINED, now.drained) ||
 	    nla_put_u32(skb, CTM_NODE_A_T_HIGH, cfg.t_high) ||
@@ -423,7 +442,9 @@ static int put_valve(struct sk_buff *skb)
 	    nla_put_u8(skb, CTM_NODE_A_VALVE, cfg.valve) ||
 	    nla_put_u8(skb, CTM_NODE_A_WATCHDOG, cfg.watchdog) ||
 	    nla_put_u8(skb, CTM_NODE_A_CONTENTION, cfg.contention) ||
-	    nla_put_u32(skb, CTM_NODE_A_FAMILY_BUDGET, ctm_fork_budget()))
+	    nla_put_u32(skb, CTM_NODE_A_FAMILY_BUDGET, ctm_fork_budget()) ||
+	    nla_put_u32(skb, CTM_NODE_A_BLOCKS_NODE_MIB, quota.node) ||
+	    nla_put_u32(skb, CTM_NODE_A_BLOCKS_OWNER_MIB, quota.owner))
 		return -EMSGSIZE;
 	return 0;
 }

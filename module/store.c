@@ -28,7 +28,7 @@
 
 static unsigned int blocks_node_mib;
 module_param(blocks_node_mib, uint, 0644);
-MODULE_PARM_DESC(blocks_node_mib, "MiB of blocks that this node holds (0: a quarter of its memory)");
+MODULE_PARM_DESC(blocks_node_mib, "MiB of blocks that this node holds, unless it is set (0: a quarter of its memory)");
 static unsigned int blocks_owner_mib;
 module_param(blocks_owner_mib, uint, 0644);
 MODULE_PARM_DESC(blocks_owner_mib, "of these, for each family and each user (0: half)");
@@ -83,6 +83,20 @@ atomic_t ctm_blocks_moving;
 
 /* ---- quotas ---- */
 
+static struct ctm_store_quota told;	/* no lock: each is a number of its own */
+
+void ctm_store_quota(struct ctm_store_quota *q)
+{
+	q->node = READ_ONCE(told.node);
+	q->owner = READ_ONCE(told.owner);
+}
+
+void ctm_store_set_quota(const struct ctm_store_quota *q)
+{
+	WRITE_ONCE(told.node, q->node);
+	WRITE_ONCE(told.owner, q->owner);
+}
+
 static u64 charge(u32 len)
 {
 	return PAGE_ALIGN((u64)len) + OVERHEAD;
@@ -90,14 +104,14 @@ static u64 charge(u32 len)
 
 static u64 node_limit(void)
 {
-	u64 mib = READ_ONCE(blocks_node_mib);
+	u64 mib = READ_ONCE(told.node) ?: READ_ONCE(blocks_node_mib);
 
 	return mib ? mib << 20 : memory_bytes / 4;
 }
 
 static u64 owner_limit(void)
 {
-	u64 mib = READ_ONCE(blocks_owner_mib);
+	u64 mib = READ_ONCE(told.owner) ?: READ_ONCE(blocks_owner_mib);
 
 	return mib ? mib << 20 : node_limit() / 2;
 }

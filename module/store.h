@@ -24,6 +24,15 @@ struct ctm_store_row {
 /** ctm_store_rows() - this node's, and those of the peers that answer (2 s each), in a kvmalloc'ed array.  How many, or -errno */
 int ctm_store_rows(struct ctm_store_row **out);
 
+/** struct ctm_store_quota - MiB of blocks; 0: as the module's parameters say */
+struct ctm_store_quota {
+	u32 node;			/* that this node holds */
+	u32 owner;			/* of these, for each family and each user */
+};
+/** ctm_store_quota(), ctm_store_set_quota() - what is here already stays.  Context: any */
+void ctm_store_quota(struct ctm_store_quota *q);
+void ctm_store_set_quota(const struct ctm_store_quota *q);
+
 int ctm_store_init(void);
 void ctm_store_exit(void);
 

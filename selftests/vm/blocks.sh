@@ -120,7 +120,7 @@ quota() {
 	local n
 
 	for n in "${NODES[@]}"; do
-		on "$n" sh -c 'cd /sys/module/continuum/parameters && echo $0 >blocks_node_mib && echo $1 >blocks_owner_mib' "$@"
+		ctl "$n" set blocks_node_mib "$1" blocks_owner_mib "$2"
 	done
 }
 

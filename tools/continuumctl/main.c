@@ -40,6 +40,9 @@ static const struct command commands[] = {
 	{ "set", "KEY VALUE... | GPID pin|ttl|lease VALUE", "change settings of this node until the next up, or of a process",
 	  "  accept on|off      may processes land here\n"
 	  "  allow_root on|off  may processes of root land here\n"
+	  "  blocks_node_mib N  MiB of blocks that it holds (0: as the module was told, else a\n"
+	  "                     quarter of its memory), and of these ...\n"
+	  "  blocks_owner_mib N   ... for each family and each user (0: the same, else half)\n"
 	  "  encrypt on|off     must be the same in the whole cluster\n"
 	  "  family_budget N    processes of a family that began here, in the cluster (4096)\n"
 	  "  t_high P, t_low P  pressures, 0 to 300: above t_high (180) the node sends a\n"

@@ -12,7 +12,7 @@
 
 /* ---- of this node ---- */
 
-enum kind { SWITCH, PRESSURE, NUMBER };
+enum kind { SWITCH, PRESSURE, NUMBER, QUOTA };	/* QUOTA: a number, or 0 */
 
 static const struct setting {
 	const char *key;
@@ -22,6 +22,8 @@ static const struct setting {
 } settings[] = {
 	{ "accept", SWITCH, CTM_NODE_A_ACCEPTING, offsetof(struct node, accepting) },
 	{ "allow_root", SWITCH, CTM_NODE_A_ALLOW_ROOT, offsetof(struct node, allow_root) },
+	{ "blocks_node_mib", QUOTA, CTM_NODE_A_BLOCKS_NODE_MIB, offsetof(struct node, blocks_node_mib) },
+	{ "blocks_owner_mib", QUOTA, CTM_NODE_A_BLOCKS_OWNER_MIB, offsetof(struct node, blocks_owner_mib) },
 	{ "encrypt", SWITCH, CTM_NODE_A_ENCRYPT, offsetof(struct node, encrypt) },
 	{ "family_budget", NUMBER, CTM_NODE_A_FAMILY_BUDGET, offsetof(struct node, family_budget) },
 	{ "t_high", PRESSURE, CTM_NODE_A_T_HIGH, offsetof(struct node, t_high) },
@@ -74,10 +76,10 @@ static int put_setting(struct nlmsghdr *request, const char *key, const char *va
 		mnl_attr_put_u8(request, setting->attribute, on);
 		return DONE;
 	}
-	if (setting->kind == NUMBER) {
+	if (setting->kind != PRESSURE) {
 		uint64_t count;
 
-		if (parse_count(value, &count) || !count || count > UINT32_MAX)
+		if (parse_count(value, &count) || (!count && setting->kind == NUMBER) || count > UINT32_MAX)
 			return usage_error("%s is a number, not \"%s\"", key, value);
 		mnl_attr_put_u32(request, setting->attribute, (uint32_t)count);
 		return DONE;
@@ -184,7 +186,7 @@ static const char *value_text(const struct setting *setting, const struct node *
 {
 	if (setting->kind == SWITCH)
 		return switch_of(setting, node) ? "on" : "off";
-	if (setting->kind == NUMBER)
+	if (setting->kind != PRESSURE)
 		snprintf(text, 16, "%u", number_of(setting, node));
 	else
 		snprintf(text, 16, "%g", number_of(setting, node) / 1e3);
@@ -201,7 +203,7 @@ static void print_settings(const struct node *node, const struct setting *only, 
 			continue;
 		if (json && s->kind == SWITCH)
 			json_add_bool(object, s->key, switch_of(s, node));
-		else if (json && s->kind == NUMBER)
+		else if (json && s->kind != PRESSURE)
 			json_add_number(object, s->key, number_of(s, node));
 		else if (json)
 			json_add_milli(object, s->key, number_of(s, node));

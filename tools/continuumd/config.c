@@ -205,6 +205,26 @@ static const char *set_family_budget(struct config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_quota(unsigned int *mib, const char *value)
+{
+	unsigned long number;
+
+	if (parse_number(value, UINT32_MAX, &number))
+		return "a number of MiB";
+	*mib = (unsigned int)number;
+	return NULL;
+}
+
+static const char *set_blocks_node_mib(struct config *config, const char *value)
+{
+	return set_quota(&config->blocks_node_mib, value);
+}
+
+static const char *set_blocks_owner_mib(struct config *config, const char *value)
+{
+	return set_quota(&config->blocks_owner_mib, value);
+}
+
 static const char *set_path(char *to, const char *value)
 {
 	if (*value != '/')
@@ -244,6 +264,8 @@ static const struct {
 	{ "discover", set_discover },
 	{ "spare_landers", set_spare_landers },
 	{ "family_budget", set_family_budget },
+	{ "blocks_node_mib", set_blocks_node_mib },
+	{ "blocks_owner_mib", set_blocks_owner_mib },
 	{ "keeper", set_keeper },
 	{ "log_dir", set_log_dir },
 };

@@ -34,6 +34,7 @@ struct config {
 	unsigned int drain_seconds;	/* at a stop; 0: no drain then */
 	bool discover;
 	unsigned int spare_landers;
+	unsigned int blocks_node_mib, blocks_owner_mib;	/* 0: as the module's parameters say */
 	unsigned int family_budget;	/* processes and threads of a family on this node */
 	unsigned int seed_count;
 	char seeds[CONFIG_SEEDS_MAX][CONFIG_SEED_LENGTH];	/* ADDR[:PORT] */

@@ -152,6 +152,8 @@ static void put_settings(struct nlmsghdr *request, const struct config *config)
 	mnl_attr_put_u8(request, CTM_NODE_A_WATCHDOG, config->watchdog);
 	mnl_attr_put_u8(request, CTM_NODE_A_CONTENTION, config->watchdog_contention);
 	mnl_attr_put_u32(request, CTM_NODE_A_FAMILY_BUDGET, config->family_budget);
+	mnl_attr_put_u32(request, CTM_NODE_A_BLOCKS_NODE_MIB, config->blocks_node_mib);
+	mnl_attr_put_u32(request, CTM_NODE_A_BLOCKS_OWNER_MIB, config->blocks_owner_mib);
 	mnl_attr_put_u64(request, CTM_NODE_A_PAGE, (uintptr_t)key_page);
 }
 

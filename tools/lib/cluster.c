@@ -63,6 +63,8 @@ static int take_node(const struct nlmsghdr *message, void *data)
 	node->watchdog = netlink_u8(a[CTM_NODE_A_WATCHDOG]);
 	node->watchdog_contention = netlink_u8(a[CTM_NODE_A_CONTENTION]);
 	node->family_budget = netlink_u32(a[CTM_NODE_A_FAMILY_BUDGET]);
+	node->blocks_node_mib = netlink_u32(a[CTM_NODE_A_BLOCKS_NODE_MIB]);
+	node->blocks_owner_mib = netlink_u32(a[CTM_NODE_A_BLOCKS_OWNER_MIB]);
 	node->drained = netlink_u8(a[CTM_NODE_A_DRAINED]);
 	node->ticks = netlink_u64(a[CTM_NODE_A_TICKS]);
 	node->tick_hits = netlink_u64(a[CTM_NODE_A_TICK_HITS]);

@@ -49,6 +49,7 @@ struct node {
 	uint32_t t_high, t_low;		/* thousandths */
 	bool valve, watchdog, watchdog_contention, drained;
 	uint32_t family_budget;
+	uint32_t blocks_node_mib, blocks_owner_mib;
 	struct load load;
 	unsigned int counter_count;
 	struct counter counters[CLUSTER_COUNTERS_MAX];

@@ -521,7 +521,7 @@ struct ctm_block {
  * @buf: @len says how long.  EINVAL: count, copies.  ENOENT: no node has it that answers;
  * DROP: it did not belong to the caller.  EPERM: it is somebody else's.  ENOSPC: the
  * quota of every node that could hold it, or of this owner there, is used up; of a family, of a user and
- * of a node, see /sys/module/continuum/parameters/blocks_*_mib.  EHOSTUNREACH: nodes that may have
+ * of a node, see blocks_*_mib in continuumctl get.  EHOSTUNREACH: nodes that may have
  * it do not answer.  EUCLEAN: there are only corrupted copies.
  */
 struct ctm_blocks {

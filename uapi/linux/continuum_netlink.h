@@ -85,6 +85,10 @@
  *                           than CPUs; with 0 it is enough that CPU is above 90 %
  *   CTM_NODE_A_FAMILY_BUDGET: u32, not 0; without: 4096.  Processes that a family whose home
  *                           this node is may have in the cluster: more are not forked
+ *   CTM_NODE_A_BLOCKS_NODE_MIB: u32; 0, or without: the module's parameter of that name, which
+ *                           is 0 for a quarter of the memory.  Blocks that this node holds
+ *   CTM_NODE_A_BLOCKS_OWNER_MIB: u32, the same, 0 for half of these.  For each family
+ *                           and each user.  Blocks that are here already stay
  *
  *   The answer is an acknowledgement.  A new boot id is chosen at each NODE_UP.
  *
@@ -98,7 +102,8 @@
  * CTM_CMD_NODE_SET
  *
  *   CTM_NODE_A_ENCRYPT, _ALLOW_ROOT, _ACCEPTING, _PAGE, _KEY, _KEY_OLD, _T_HIGH,
- *   _T_LOW, _VALVE, _WATCHDOG, _CONTENTION, _FAMILY_BUDGET: as above
+ *   _T_LOW, _VALVE, _WATCHDOG, _CONTENTION, _FAMILY_BUDGET, _BLOCKS_NODE_MIB,
+ *   _BLOCKS_OWNER_MIB: as above
  *   CTM_NODE_A_DRAIN:       u8: 1: move away whatever runs here, and accept nothing;
  *                           2: pinned processes too; 0: no more of that
  *
@@ -148,8 +153,8 @@
  *   CTM_NODE_A_TICK_WHY:    string *  why not the first choice; only when it is not
  *   CTM_NODE_A_TICKS:       u64 *     ticks seen, on all CPUs
  *   CTM_NODE_A_TICK_HITS:   u64 *     of these, on a Continuum process
- *   CTM_NODE_A_T_HIGH, _T_LOW, _VALVE, _WATCHDOG, _CONTENTION, _FAMILY_BUDGET: as in
- *                           NODE_UP
+ *   CTM_NODE_A_T_HIGH, _T_LOW, _VALVE, _WATCHDOG, _CONTENTION, _FAMILY_BUDGET,
+ *   _BLOCKS_NODE_MIB, _BLOCKS_OWNER_MIB: as in NODE_UP
  *   CTM_NODE_A_DRAINED:     u8        1: MODE is draining, and what is still here stays:
  *                                     it is pinned, or every attempt has failed
  *
@@ -321,6 +326,8 @@ enum ctm_node_attr {
 	CTM_NODE_A_DRAIN,
 	CTM_NODE_A_DRAINED,
 	CTM_NODE_A_FAMILY_BUDGET,
+	CTM_NODE_A_BLOCKS_NODE_MIB,
+	CTM_NODE_A_BLOCKS_OWNER_MIB,
 	__CTM_NODE_A_LAST
 };
 #define CTM_NODE_A_MAX		(__CTM_NODE_A_LAST - 1)
