@@ -138,6 +138,68 @@ test_fork_host_crashes() {
 	ends_well 240 && nothing_left
 }
 
+# The caller is killed while it forks, sooner and later: no child is left, half done or whole.
+test_fork_killed() { slowly n2 killed_in_forks && nothing_left; }
+killed_in_forks() {
+	local after status early=0
+
+	for after in 0.2 0.8 1.6 3; do
+		start dfork sleep 9 "${NODES[@]}" || return
+		sleep "$after"
+		grep -q ^forked "$(here "$OUT")" || early=$((early + 1))
+		as n1 "$ctl" kill -s KILL "$GPID" || return
+		status=0
+		as n1 "$ctl" wait "$GPID" || status=$?
+		[ $status = 137 ] || { echo "wait: exit status $status, not 137"; return 1; }
+	done
+	note "$early of 4 were killed in the call"
+	((early))
+}
+
+# who_lives NODE...: as home knows them, and as they have capsules, when both agree
+who_lives() {
+	local n known there
+
+	for n in "$@"; do
+		known=$(ctl n1 ps -j | python3 -c 'import json, sys
+print(sum(p["host"] == sys.argv[1] and p["state"] == "running" for p in json.load(sys.stdin)))' "$n")
+		there=$(capsules "$n")
+		[ "$known" = "$there" ] || { echo "$n: $known known, $there there"; return; }
+	done
+	echo agreed
+}
+
+# Away from home, the node of the caller loses its power while it forks: home knows who lives.
+test_fork_caller_crashes() {
+	local after last=${NODES[-1]} run_options=(--linger)
+
+	for after in 0.5 2; do
+		start dfork move_sleep 12 n2 n1 "$last" && says "$OUT" ^moved || return
+		slowly "$last" crash_after "$after" n2 || return
+		becomes 60 missing blocks_of n2 blocks && becomes 60 agreed who_lives n1 "$last" || return
+		note "$(($(capsules n1) + $(capsules "$last"))) of 12 lived"
+		lab boot n2 && alive_again n2 || return
+		as n1 "$ctl" kill --family "$GPID"
+		nothing_left || return
+	done
+}
+crash_after() { sleep "$1"; lab crash "$2"; }
+
+# Home is cut off while children ask it whether they may start: each exists and is
+# reported, or does not exist, once it is back.
+test_fork_home_cut() {
+	local after last=${NODES[-1]} status=0
+
+	for after in 0.5 2; do
+		start dfork move_crash 12 n2 n2 "$last" && says "$OUT" ^moved || return
+		slowly n1 cut_after "$after" n1 || return
+		alive_again n2 && alive_again "$last" && ends_well 240 && nothing_left || return
+		note "$(grep ^made "$(here "$OUT")")"
+	done
+}
+
+cut_after() { sleep "$1"; lab net "$2" cut; sleep 12; }
+
 # Many: how long it takes beside fork and exec of the same on one node.
 test_fork_many() {
 	local n=${FORK_MANY:-300} spawned forked
@@ -164,4 +226,7 @@ fork_tests() {
 	$brief || add "many children" test_fork_many
 	add "children are lost with their host" test_fork_host_lost
 	add "a node crashes during a fork" test_fork_host_crashes
+	add "killed while it forks" test_fork_killed
+	add "the forking node crashes" test_fork_caller_crashes
+	add "home is cut off during a fork" test_fork_home_cut
 }
