@@ -83,6 +83,7 @@ bench: setup
 	$(MAKE) -s -C selftests/bench run
 	selftests/bench/bench
 	selftests/bench/blocks
+	selftests/bench/forks
 
 # The module goes to the running kernel, so KVER does not apply.
 install: tools
