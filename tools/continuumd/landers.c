@@ -26,7 +26,7 @@
  */
 #define MANY		16
 #define AGAIN_MS	1000
-#define OVER_MS		3000
+#define OVER_MS		10000	/* since the last landing: one that is about to begin must not be killed */
 
 static struct {
 	const struct config *config;
@@ -35,6 +35,7 @@ static struct {
 	unsigned int wanted;
 	unsigned int extra;	/* beyond what is wanted, while many land */
 	uint64_t emptied;	/* when it last was, ms */
+	uint64_t landing;	/* when a process last began or ended to land, ms */
 	unsigned int retry_ms;	/* 0 while all goes well */
 	struct timer timer;
 	struct timer over;	/* no more @extra */
@@ -78,6 +79,8 @@ static void emptied(void)
 
 static void heard(struct keeper *keeper, const struct keeper_msg *message)
 {
+	if (message->type == KEEPER_LANDING || message->type == KEEPER_LANDED)
+		pool.landing = loop_now_ms();
 	switch (message->type) {
 	case KEEPER_READY:
 		pool.retry_ms = 0;
@@ -138,7 +141,7 @@ static void retry(struct timer *timer)
 
 static void many_over(struct timer *timer)
 {
-	if (loop_now_ms() - pool.emptied < OVER_MS) {
+	if (loop_now_ms() - pool.landing < OVER_MS) {
 		timer_set(timer, OVER_MS);
 		return;
 	}
