@@ -16,6 +16,7 @@
 
 #define CONFIG_FILE		"/etc/continuum/continuum.conf"
 #define CONFIG_KEY_FILE		"/etc/continuum/cluster.key"
+#define STATE_DIR		"/var/lib/continuum"	/* the module has its numbers there */
 #define CONFIG_PORT		7117
 #define CONFIG_SEEDS_MAX	64
 #define CONFIG_SEED_LENGTH	128

@@ -32,7 +32,6 @@
 #include "start.h"
 
 #define RUN_DIR		"/run/continuum"
-#define STATE_DIR	"/var/lib/continuum"
 #define PID_FILE	RUN_DIR "/continuumd.pid"
 #define KEEPER_PATH	"/usr/lib/continuum/keeper"
 #define STOP_MS		3000	/* for waiting landers to end */

@@ -69,11 +69,26 @@ static int log_open_again(const char *path, const struct ucred *peer)
 	return result;
 }
 
+/* Did a process ever get that number?  Else logs without end could be asked for. */
+static bool number_is_known(__u32 sequence)
+{
+	FILE *file = fopen(STATE_DIR "/sequence", "re");	/* module/sequence.c */
+	unsigned int limit = 0;
+
+	if (file && fscanf(file, "%u", &limit) != 1)
+		limit = 0;
+	if (file)
+		fclose(file);
+	return sequence && sequence < limit;
+}
+
 int process_log_open(const struct config *config, const struct ucred *peer, __u32 sequence)
 {
 	char path[PATH_MAX + CTM_NAME_MAX + 32];
 	int fd;
 
+	if (!number_is_known(sequence))
+		return -ESRCH;
 	if (mkdir(config->log_dir, 0755) && errno != EEXIST)
 		return -errno;
 	snprintf(path, sizeof(path), "%s/%s.%u", config->log_dir, config->name, sequence);
