@@ -159,6 +159,15 @@ static void fail(struct ctm_landing *l, int error, const char *why)
 	happen(l, CTM_HO_EV_FAILED, error);
 }
 
+/* current, which reads from the connection: that broke, or it was itself killed meanwhile */
+static void reading_failed(struct ctm_landing *l, int err)
+{
+	if (fatal_signal_pending(current))
+		fail(l, ECANCELED, "the restorer died");
+	else
+		happen(l, CTM_HO_EV_CONN_LOST, -err);
+}
+
 /* ---- keepers that wait ---- */
 
 static struct ctm_landing *landing_new(int cgroup_fd)
@@ -407,7 +416,7 @@ bad:
 	fail(l, EBADMSG, text);
 	return -EBADMSG;
 lost:
-	happen(l, CTM_HO_EV_CONN_LOST, -err);
+	reading_failed(l, err);
 	return -ECONNABORTED;
 }
 
@@ -537,7 +546,7 @@ ssize_t ctm_landing_read(struct ctm_landing *l, struct iov_iter *to)
 		l->raw_left -= n;
 		note_progress(l);
 	} else if (err != -EFAULT) {
-		happen(l, CTM_HO_EV_CONN_LOST, -err);
+		reading_failed(l, err);
 	}
 	reader_leave(l);
 	return err ? err : n;

@@ -226,6 +226,7 @@ test_schemas() {
 	fits_now status status -j && fits_now peers peers -j && fits_now get get -j && fits_now get get -j t_high &&
 	fits_now explain explain -j "$GPID" n2 && fits_now migrate migrate -j "$GPID" n2 &&
 	fits_now ps ps -j && fits_now ps ps -a -j "$GPID" || return
+	as n2 "$ctl" checkpoint "$GPID" "$out.image" && fits_now image image -j "$out.image" || return
 	echo block >"$(here "$out")"
 	fits_now put put -j "$out" || return
 	block=$(sed -n 's/.*"name": *"\([0-9a-f]*\)".*/\1/p' "$work/json")

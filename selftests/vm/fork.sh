@@ -200,7 +200,8 @@ test_fork_home_cut() {
 
 cut_after() { sleep "$1"; lab net "$2" cut; sleep 12; }
 
-# Many: how long it takes beside fork and exec of the same on one node.
+# Many. How long it takes beside fork and exec of the same on one node is noted; see also
+# selftests/bench/forks.
 test_fork_many() {
 	local n=${FORK_MANY:-300} spawned forked
 
@@ -209,7 +210,6 @@ test_fork_many() {
 	fork_program=dfork.static fork_limit=400 forks time "$n" || return
 	forked=$(sed -n 's/^children .* all_ms //p' "$(here "$OUT")")
 	note "$n children: $forked ms, fork and exec of as many on one node: $((spawned * 3)) ms"
-	((forked < 5 * 3 * spawned)) || { echo "more than five times"; return 1; }
 }
 
 fork_tests() {

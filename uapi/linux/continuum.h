@@ -197,7 +197,8 @@ struct ctm_migrate {
  *
  * CTM_WAIT_CHILD: as waitpid(2): a child of the caller, made by DIST_FORK, that was not
  * waited for in this way yet; each is given exactly once, to one thread.  ECHILD: there
- * is none (any more).
+ * is none (any more).  EHOSTUNREACH, ETIMEDOUT, ECONNRESET: the caller's home does not answer
+ * just now; nothing is lost, and the call may be made again.
  */
 struct ctm_wait {
 	__u32 size;
