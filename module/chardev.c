@@ -316,39 +316,31 @@ out:
 	return err;
 }
 
+/* @s: or ERR_PTR() */
+static int hold_saved(struct ctm_file *cf, struct ctm_saved *s)
+{
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	cf->saved = s;
+	set_role(cf, ROLE_SAVED);
+	return 0;
+}
+
 static int call_checkpoint(struct ctm_file *cf, void *arg)
 {
-	struct ctm_saved *s;
-	int err = -EINVAL;
+	int err;
 
 	/* held for as long as it takes: see call_land() */
 	if (mutex_lock_interruptible(&cf->lock))
 		return -ERESTARTSYS;
-	if (cf->role != ROLE_NONE)
-		goto out;
-	s = ctm_checkpoint(arg);
-	err = PTR_ERR_OR_ZERO(s);
-	if (err)
-		goto out;
-	cf->saved = s;
-	set_role(cf, ROLE_SAVED);
-out:
+	err = cf->role == ROLE_NONE ? hold_saved(cf, ctm_checkpoint(arg)) : -EINVAL;
 	mutex_unlock(&cf->lock);
 	return err;
 }
 
 static int restore_begin(struct ctm_file *cf, struct ctm_restore *a)
 {
-	struct ctm_saved *s;
-
-	if (cf->role != ROLE_NONE)
-		return -EINVAL;
-	s = ctm_restore_begin(a);
-	if (IS_ERR(s))
-		return PTR_ERR(s);
-	cf->saved = s;
-	set_role(cf, ROLE_SAVED);
-	return 0;
+	return cf->role == ROLE_NONE ? hold_saved(cf, ctm_restore_begin(a)) : -EINVAL;
 }
 
 static int restore(struct ctm_file *cf, struct ctm_restore *a)

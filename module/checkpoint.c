@@ -295,8 +295,26 @@ out:
 struct ctm_saved *ctm_checkpoint(struct ctm_checkpoint *arg)
 {
 	struct making m = { .why = arg->reason };
-	struct ctm_saved *s;
+	struct ctm_saved *s = ctm_saved_new();
 	int err;
+
+	if (IS_ERR(s))
+		return s;
+	arg->reason[0] = 0;
+	ctm_caller_current(&m.by);
+	err = checkpoint(&m, arg);
+	s->image = m.image;
+	if (!err)
+		return s;
+	ctm_saved_free(s);
+	return ERR_PTR(err);
+}
+
+/* ---- the file ---- */
+
+struct ctm_saved *ctm_saved_new(void)
+{
+	struct ctm_saved *s;
 
 	if (!ctm_node_is_up())
 		return ERR_PTR(-ENETDOWN);
@@ -304,20 +322,8 @@ struct ctm_saved *ctm_checkpoint(struct ctm_checkpoint *arg)
 	if (!s)
 		return ERR_PTR(-ENOMEM);
 	mutex_init(&s->lock);
-	arg->reason[0] = 0;
-	ctm_caller_current(&m.by);
-	err = checkpoint(&m, arg);
-	if (!err) {
-		s->image = m.image;
-		return s;
-	}
-	if (m.image)
-		ctm_stored_put(m.image);
-	kfree(s);
-	return ERR_PTR(err);
+	return s;
 }
-
-/* ---- the file ---- */
 
 ssize_t ctm_saved_read(struct ctm_saved *s, struct iov_iter *to)
 {

@@ -386,12 +386,9 @@ struct ctm_saved *ctm_restore_begin(struct ctm_restore *arg)
 	arg->reason[0] = 0;
 	if (!arg->gpid)
 		return ERR_PTR(-EINVAL);
-	if (!ctm_node_is_up())
-		return ERR_PTR(-ENETDOWN);
-	s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
-	if (!s)
-		return ERR_PTR(-ENOMEM);
-	mutex_init(&s->lock);
+	s = ctm_saved_new();
+	if (IS_ERR(s))
+		return s;
 	s->written = true;
 	s->cred = get_current_cred();
 	s->admin = capable(CAP_SYS_ADMIN);

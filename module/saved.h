@@ -32,4 +32,7 @@ struct ctm_saved {
 	char why[CTM_REASON_MAX];
 };
 
+/** ctm_saved_new() - an empty one; ctm_saved_free() at any time.  ERR_PTR(-ENETDOWN or -ENOMEM) */
+struct ctm_saved *ctm_saved_new(void);
+
 #endif /* CTM_SAVED_H */
