@@ -7,25 +7,13 @@
 #include <string.h>
 
 #include "blake2s.h"
+#include "blake2s_sigma.h"
 
 #define BLOCK	64u
 
 static const uint32_t iv[8] = {
 	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
 	0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
-};
-
-static const uint8_t sigma[10][16] = {
-	{ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
-	{ 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3 },
-	{ 11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4 },
-	{ 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8 },
-	{ 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13 },
-	{ 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9 },
-	{ 12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11 },
-	{ 13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10 },
-	{ 6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5 },
-	{ 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0 },
 };
 
 static uint32_t rotate(uint32_t x, unsigned int by)
@@ -60,7 +48,7 @@ static void compress(uint32_t h[8], const uint8_t block[BLOCK], uint64_t counted
 	if (last)
 		v[14] = ~v[14];
 	for (unsigned int r = 0; r < 10; r++) {
-		const uint8_t *s = sigma[r];
+		const uint8_t *s = blake2s_sigma[r];
 
 		mix(v, 0, 4, 8, 12, m[s[0]], m[s[1]]);
 		mix(v, 1, 5, 9, 13, m[s[2]], m[s[3]]);
