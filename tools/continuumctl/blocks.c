@@ -137,25 +137,6 @@ static int put_block(struct put *p, const char *file, size_t length)
 	return DONE;
 }
 
-/* as many as there are, up to @length.  Return: how many, or -errno */
-static ssize_t read_full(int fd, char *to, size_t length)
-{
-	size_t done = 0;
-
-	while (done < length) {
-		ssize_t n = read(fd, to + done, length - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
 static int put_open_file(struct put *p, const char *file, int fd)
 {
 	size_t most = p->chunk ? p->chunk : CTM_BLOCK_MAX + 1;

@@ -82,31 +82,23 @@ static int file_finish(int fd, const char *path, int error)
 
 /* ---- the image, from the kernel to the file ---- */
 
-static int read_full(int fd, void *to, size_t length)
+static int read_whole(int fd, void *to, size_t length)
 {
-	while (length) {
-		ssize_t got = read(fd, to, length);
+	ssize_t got = read_full(fd, to, length);
 
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got ? -errno : -ENODATA;
-		to = (char *)to + got;
-		length -= (size_t)got;
-	}
-	return 0;
+	return got < 0 ? (int)got : (size_t)got < length ? -ENODATA : 0;
 }
 
 static int copy_record(struct image_writer *w, int device, char *buffer)
 {
 	struct ctm_rec *rec = (void *)buffer;
 	uint32_t count = 0;
-	int error = read_full(device, rec, sizeof(*rec));
+	int error = read_whole(device, rec, sizeof(*rec));
 
 	if (!error && rec->len > CTM_REC_MAX - sizeof(*rec))
 		error = -EBADMSG;
 	if (!error)
-		error = read_full(device, rec + 1, rec->len);
+		error = read_whole(device, rec + 1, rec->len);
 	if (!error)
 		error = image_write_record(w, rec);
 	if (error || rec->type != CTM_REC_PAGES)
@@ -114,7 +106,7 @@ static int copy_record(struct image_writer *w, int device, char *buffer)
 	count = ((struct ctm_rec_pages *)(rec + 1))->count;
 	if (count > CTM_PAGES_MAX)
 		return -EBADMSG;
-	error = read_full(device, buffer, (size_t)count * CTM_PAGE);
+	error = read_whole(device, buffer, (size_t)count * CTM_PAGE);
 	return error ? error : image_write_pages(w, buffer, (size_t)count * CTM_PAGE);
 }
 
@@ -150,10 +142,11 @@ static int copy_image(int device, int fd, const struct ctm_checkpoint *c)
 	char *buffer = aligned_alloc(CTM_PAGE, IMAGE_BUFFER);
 	struct image_writer w;
 	struct image_head head;
-	int error = buffer ? image_write_begin(&w, fd) : -ENOMEM;
+	int error = 0;
 
-	if (error)
-		return error;
+	if (!buffer)
+		return -ENOMEM;
+	image_write_begin(&w, fd);
 	for (uint64_t i = 0; i < c->records && !error; i++)
 		error = copy_record(&w, device, buffer);
 	fill_head(&head, c, device);
@@ -178,18 +171,6 @@ static int save(int device, const struct ctm_checkpoint *c, const char *path)
 
 /* ---- checkpoint ---- */
 
-static const char *cause(int error, const char *reason)
-{
-	if (reason[0])
-		return reason;
-	switch (-error) {
-	case ESRCH:	return "no such process";
-	case EPERM:	return "not yours";
-	case ENETDOWN:	return "the node is not up (continuumctl up)";
-	default:	return strerror(-error);
-	}
-}
-
 int command_checkpoint(int argc, char **argv)
 {
 	struct ctm_checkpoint c;
@@ -211,7 +192,7 @@ int command_checkpoint(int argc, char **argv)
 	if (device < 0)
 		return exit_status_of(device) == DENIED ? DENIED : FAILED;
 	error = continuum_checkpoint(device, gpid, &c);
-	status = error ? fail(error, "%s: %s", argv[optind], cause(error, c.reason)) :
+	status = error ? fail(error, "%s: %s", argv[optind], process_cause(error, c.reason)) :
 		 save(device, &c, path);
 	close(device);
 	if (!status)

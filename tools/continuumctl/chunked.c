@@ -236,7 +236,7 @@ static bool take_frame(struct job *job, const struct voice_frame *frame, const c
 }
 
 /* Return: false at its end; also when nothing more comes, and the process has ended */
-static bool read_full(struct job *job, void *to, size_t length)
+static bool frame_read(struct job *job, void *to, size_t length)
 {
 	struct pollfd poll_pipe = { .fd = job->pipe, .events = POLLIN };
 	char *at = to;
@@ -267,8 +267,8 @@ static void *listen_thread(void *argument)
 	struct voice_frame frame;
 	uint64_t *data = malloc(VOICE_MAX);
 
-	while (data && read_full(job, &frame, sizeof(frame)) && frame.length <= VOICE_MAX &&
-	       read_full(job, data, frame.length))
+	while (data && frame_read(job, &frame, sizeof(frame)) && frame.length <= VOICE_MAX &&
+	       frame_read(job, data, frame.length))
 		if (!take_frame(job, &frame, (const char *)data))
 			break;
 	free(data);

@@ -135,6 +135,9 @@ int command_blocks(int argc, char **argv);
 int command_wordcount(int argc, char **argv);		/* chunked.c */
 int command_map(int argc, char **argv);
 
+/** process_cause() - what the kernel said (@reason), or what the errno means for a process */
+const char *process_cause(int error, const char *reason);
+
 /** is_block_name() - 64 hexadecimal digits; pure.  cat_blocks(): the names from optind on, on standard output */
 bool is_block_name(const char *text);
 int cat_blocks(int argc, char **argv);

@@ -96,20 +96,30 @@ int daemon_receive(int socket, struct daemon_reply *reply, int *fd)
 	return 0;
 }
 
-int daemon_ask(__u32 type, __u32 flags, struct daemon_reply *reply)
+int daemon_ask_with(const struct daemon_request *request, const int *fds, unsigned int count,
+		    struct daemon_reply *reply, int *fd)
 {
-	struct daemon_request request = { .version = DAEMON_VERSION, .type = type, .flags = flags };
 	int socket = daemon_connect();
-	int fd = -1;
 	int result;
 
 	if (socket < 0)
 		return socket;
-	result = daemon_send(socket, &request, NULL, 0);
+	result = daemon_send(socket, request, fds, count);
 	if (!result)
-		result = daemon_receive(socket, reply, &fd);
+		result = daemon_receive(socket, reply, fd);
+	close(socket);
+	return result;
+}
+
+int daemon_ask(__u32 type, __u32 flags, struct daemon_reply *reply)
+{
+	const struct daemon_request request = {
+		.version = DAEMON_VERSION, .type = type, .flags = flags,
+	};
+	int fd = -1;
+	int result = daemon_ask_with(&request, NULL, 0, reply, &fd);
+
 	if (fd >= 0)
 		close(fd);
-	close(socket);
 	return result;
 }

@@ -16,7 +16,10 @@ int daemon_send(int socket, const struct daemon_request *request, const int *fds
 /** daemon_receive() - the answer; @fd: a descriptor that came with it, or -1.  Return: 0 or -errno */
 int daemon_receive(int socket, struct daemon_reply *reply, int *fd);
 
-/** daemon_ask() - all of these for a request without descriptors */
+/** daemon_ask_with() - all of these */
+int daemon_ask_with(const struct daemon_request *request, const int *fds, unsigned int count,
+		    struct daemon_reply *reply, int *fd);
+/** daemon_ask() - the same for a request without descriptors */
 int daemon_ask(__u32 type, __u32 flags, struct daemon_reply *reply);
 
 #endif /* CONTINUUMCTL_DAEMON_H */

@@ -194,6 +194,24 @@ const char *gpid_text(const struct ctm_info *info, char text[CONTINUUM_GPID_MAX]
 	return text;
 }
 
+ssize_t read_full(int fd, void *to, size_t length)
+{
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t n = read(fd, (char *)to + done, length - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
 int write_full(int fd, const void *from, size_t length)
 {
 	const char *at = from;

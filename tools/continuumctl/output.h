@@ -42,6 +42,8 @@ const char *gpid_text(const struct ctm_info *info, char text[CONTINUUM_GPID_MAX]
 /** node_text() - @name, or "#id" in hex when it is empty */
 const char *node_text(const char *name, uint32_t id, char text[CTM_NAME_MAX]);
 
+/** read_full() - as many as there are, up to @length.  Return: how many, or -errno */
+ssize_t read_full(int fd, void *to, size_t length);
 /** write_full() - all of it, whatever interrupts.  Return: 0 or -errno */
 int write_full(int fd, const void *from, size_t length);
 

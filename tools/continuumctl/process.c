@@ -18,8 +18,7 @@
 
 #define EXPLAIN_ROOM	65537
 
-/* What the kernel said, or the errno's meaning here. */
-static const char *cause(int error, const char *reason)
+const char *process_cause(int error, const char *reason)
 {
 	if (reason && reason[0])
 		return reason;
@@ -130,7 +129,7 @@ int command_migrate(int argc, char **argv)
 	if (error == -EHOSTUNREACH && is_unknown(node))
 		return fail(-ENOENT, "no node \"%s\" in the cluster (continuumctl peers)", node);
 	if (error)
-		return fail(error, "%s: %s", argv[optind], cause(error, m.reason));
+		return fail(error, "%s: %s", argv[optind], process_cause(error, m.reason));
 	print_migration(&m, argv[optind], json);
 	return DONE;
 }
@@ -233,7 +232,7 @@ int command_recover(int argc, char **argv)
 	error = continuum_recover(device, gpid, reason);
 	close(device);
 	if (error)
-		return fail(error, "%s: %s", argv[optind], cause(error, reason));
+		return fail(error, "%s: %s", argv[optind], process_cause(error, reason));
 	printf("%s: %s\n", argv[optind], reason);
 	return DONE;
 }
@@ -270,7 +269,7 @@ int command_wait(int argc, char **argv)
 	while (error == -EINTR);
 	close(device);
 	if (error) {
-		fail(error, "%s: %s", argv[optind], cause(error, NULL));
+		fail(error, "%s: %s", argv[optind], process_cause(error, NULL));
 		return RUN_FAILED;
 	}
 	if (json)
@@ -328,7 +327,7 @@ int command_explain(int argc, char **argv)
 				  sizeof(text), &e);
 	close(device);
 	if (error)
-		return fail(error, "%s: %s", argv[optind], cause(error, NULL));
+		return fail(error, "%s: %s", argv[optind], process_cause(error, NULL));
 	print_findings(&e, text, argv[optind], json);
 	return DONE;
 }

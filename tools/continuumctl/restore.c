@@ -123,13 +123,7 @@ static int give(struct restoring *r)
 
 static const char *cause(int error, const char *reason)
 {
-	if (reason[0])
-		return reason;
-	switch (-error) {
-	case ENETDOWN:	return "the node is not up (continuumctl up)";
-	case EEXIST:	return "it lives";
-	default:	return strerror(-error);
-	}
+	return error == -EEXIST && !reason[0] ? "it lives" : process_cause(error, reason);
 }
 
 static int begin(struct restoring *r)
@@ -179,16 +173,10 @@ static int ask_daemon(uint32_t type, uint32_t number, const int *fds, unsigned i
 		.version = DAEMON_VERSION, .type = type, .log_fds = number,
 	};
 	struct daemon_reply reply;
-	int socket = daemon_connect(), error;
+	int error = daemon_ask_with(&request, fds, count, &reply, fd);
 
-	if (socket == -ENOENT || socket == -ECONNREFUSED)
-		return failed(socket, "continuumd is not running on this machine (continuumctl up)");
-	if (socket < 0)
-		return failed(socket, "continuumd: %s", strerror(-socket));
-	error = daemon_send(socket, &request, fds, count);
-	if (!error)
-		error = daemon_receive(socket, &reply, fd);
-	close(socket);
+	if (error == -ENOENT || error == -ECONNREFUSED)
+		return failed(error, "continuumd is not running on this machine (continuumctl up)");
 	if (error)
 		return failed(error, "continuumd: %s", strerror(-error));
 	return reply.error ? failed(-(int)reply.error, "%s", reply.text) : DONE;

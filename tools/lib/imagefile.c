@@ -44,11 +44,9 @@ static int write_at(int fd, const void *from, size_t length, uint64_t at)
 	return 0;
 }
 
-int image_write_begin(struct image_writer *w, int fd)
+void image_write_begin(struct image_writer *w, int fd)
 {
-	memset(w, 0, sizeof(*w));
-	w->fd = fd;
-	return 0;
+	*w = (struct image_writer){ .fd = fd };
 }
 
 static int append(struct image_writer *w, const void *from, size_t length)

@@ -78,8 +78,8 @@ struct image_writer {
 	uint64_t at;
 };
 
-/** image_write_begin() - into @fd, from its start.  Return: 0 or -errno, as the next three */
-int image_write_begin(struct image_writer *w, int fd);
+/** image_write_begin() - into @fd, from its start.  The next three return 0 or -errno */
+void image_write_begin(struct image_writer *w, int fd);
 int image_write_record(struct image_writer *w, const struct ctm_rec *rec);
 /** image_write_pages() - those of the last record, all of them */
 int image_write_pages(struct image_writer *w, const void *pages, size_t length);
